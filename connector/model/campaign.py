@@ -1,0 +1,67 @@
+"""A campaign: what is sent, without the people it goes to."""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Message(BaseModel):
+    """What the recipients get: a text, or a provider's own kinds of message beside it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    text: Annotated[
+        str | None,
+        Field(
+            title="Text",
+            description="Every ${name} is filled from the recipient; $${ stands for a literal ${.",
+        ),
+    ] = None
+    defaults: Annotated[
+        dict[str, str],
+        Field(title="Defaults", description="Values for recipients that have none."),
+    ] = {}
+
+
+class Campaign(BaseModel):
+    """What is sent: name, integration, sender, message, category, schedule."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(title="Name", min_length=1, max_length=200)]
+    message: Message
+    id: Annotated[
+        str | None,
+        Field(title="Id", max_length=200, description="The platform's own id; comes back in every event."),
+    ] = None
+    integration: Annotated[
+        str | None,
+        Field(title="Integration", description="A name from [integrations]; absent: the default one."),
+    ] = None
+    sender: Annotated[
+        str | None,
+        Field(title="Sender", description="A name from [senders], or a literal; absent: the default one."),
+    ] = None
+    category: Annotated[
+        str | None,
+        Field(
+            title="Category",
+            description="A name from [categories]; absent: the strictest marketing rules.",
+        ),
+    ] = None
+    max_parts: Annotated[
+        int,
+        Field(title="Most parts", ge=1, le=255, description="A recipient whose text needs more is skipped."),
+    ] = 30
+    send_at: Annotated[
+        AwareDatetime | None,
+        Field(title="Send at", description="With an offset: 2026-12-01T09:00:00+01:00."),
+    ] = None
+    expire_at: Annotated[
+        AwareDatetime | None,
+        Field(title="Expire at", description="Not delivered after this time."),
+    ] = None
+    metadata: Annotated[
+        dict[str, Any],
+        Field(title="Metadata", description="Comes back in every event; never sent to the provider."),
+    ] = {}
