@@ -86,9 +86,7 @@ class Client:
     def close(self) -> None:
         self._client.close()
 
-    def post_once(
-        self, path: str, content: bytes, *, before_write: Callable[[], None] | None = None
-    ) -> Answer:
+    def post_once(self, path: str, content: bytes, *, before_write: Callable[[], None] | None = None) -> Answer:
         """Post a JSON body once and never again.
 
         `before_write` runs after the connection stands, at the last moment before the request is
@@ -155,9 +153,7 @@ class Client:
                 f"{self.base_url} refused the credentials (HTTP {answer.status}).", http_status=answer.status
             )
         if answer.status >= 300 and answer.status != 404:
-            raise ReadRefused(
-                f"{self.base_url} refused a look-up (HTTP {answer.status}).", http_status=answer.status
-            )
+            raise ReadRefused(f"{self.base_url} refused a look-up (HTTP {answer.status}).", http_status=answer.status)
         return answer
 
 

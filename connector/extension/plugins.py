@@ -1,0 +1,158 @@
+"""Finding, checking and asking plugins, each alone: a broken one is named, and the rest go on."""
+
+import inspect
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from connector.extension import hookspecs
+from connector.extension.core_plugin import ProviderMethods, ProviderSetup
+from connector.extension.provider import Integration, Provider, problems
+from connector.http import Http
+from connector.model.batch import Batch
+from connector.model.errors import PluginError
+from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
+from connector.model.report import Receipt, Report
+
+GROUP = "connector.plugins"
+PREFIX = "connector_"
+
+log = logging.getLogger("connector.plugins")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plugin that is in use."""
+
+    name: str
+    version: str
+    hooks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plugin, or an offer of one, that can't be used, and why."""
+
+    name: str
+    reason: str
+
+
+class Plugins:
+    """The plugins of one connector: those installed and those a host hands over."""
+
+    def __init__(self, extra: Iterable[object] = (), *, installed: bool = True) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._known = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
+        self.providers: dict[str, type[Provider]] = {}
+        self.loaded: list[Loaded] = []
+        self.broken: list[Broken] = []
+        if installed:
+            for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+                self._load(entry)
+        for plugin in extra:
+            name = getattr(plugin, "__name__", type(plugin).__name__)
+            self._register(plugin, name, "")
+        self._collect_providers()
+        self._manager.register(ProviderMethods(), "connector")
+        self._manager.register(ProviderSetup(self.providers), "connector-setup")
+
+    def _load(self, entry: EntryPoint) -> None:
+        try:
+            plugin = entry.load()
+        except Exception as error:
+            self._report(entry.name, f"it fails to import: {type(error).__name__}: {error}")
+            return
+        self._register(plugin, entry.name, entry.dist.version if entry.dist else "")
+
+    def _register(self, plugin: object, name: str, version: str) -> None:
+        fault = self._fault(plugin)
+        if fault is not None:
+            self._report(name, fault)
+            return
+        try:
+            self._manager.register(plugin, name)
+        except Exception as error:
+            if self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            self._report(name, str(error))
+            return
+        self.loaded.append(Loaded(name, version, tuple(sorted(self._hooks(plugin)))))
+
+    def _hooks(self, plugin: object) -> dict[str, Any]:
+        marked = {}
+        for name in dir(plugin):
+            member = getattr(plugin, name, None)
+            if callable(member) and getattr(member, f"{hookspecs.PROJECT}_impl", None) is not None:
+                marked[name] = member
+        return marked
+
+    def _fault(self, plugin: object) -> str | None:
+        hooks = self._hooks(plugin)
+        for name, member in hooks.items():
+            if name not in self._known:
+                return f"it implements {name}, which is no hook of the connector ({', '.join(sorted(self._known))})"
+            known = set(inspect.signature(getattr(hookspecs, name)).parameters)
+            taken = set(inspect.signature(member).parameters) - {"self"}
+            if taken - known:
+                return f"its {name} takes {', '.join(sorted(taken - known))}, which the hook doesn't have"
+        misspelt = [
+            name
+            for name in dir(plugin)
+            if name.startswith(PREFIX) and inspect.isfunction(getattr(plugin, name, None)) and name not in hooks
+        ]
+        if misspelt:
+            return f"its {misspelt[0]} is not marked with @hookimpl"
+        return None if hooks else "it implements no hook"
+
+    def _report(self, name: str, reason: str) -> None:
+        log.error("Plugin %s is left out: %s", name, reason)
+        self.broken.append(Broken(name, reason))
+
+    def _collect_providers(self) -> None:
+        offers: dict[str, str] = {}
+        for plugin_name, offered in self._ask_each("connector_provider"):
+            if offered is None:
+                continue
+            wrong = problems(offered)
+            if wrong:
+                self._report(plugin_name, f"its provider can't be used: {'; '.join(wrong)}")
+            elif offered.name in offers:
+                self._report(plugin_name, f"it offers {offered.name}, which {offers[offered.name]} offers already")
+            else:
+                offers[offered.name] = plugin_name
+                self.providers[offered.name] = offered
+
+    def _ask_each(self, hook: str) -> list[tuple[str, Any]]:
+        answers = []
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            try:
+                answers.append((implementation.plugin_name, implementation.function()))
+            except Exception as error:
+                self._report(implementation.plugin_name, f"its {hook} fails: {type(error).__name__}: {error}")
+        return sorted(answers, key=lambda answer: answer[0])
+
+    def setup(self, integration: Integration, http: Http) -> Provider:
+        """A ready provider for an integration. Raises `PluginError` when no plugin makes one."""
+        provider = self._manager.hook.connector_setup(integration=integration, http=http)
+        if not isinstance(provider, Provider):
+            raise PluginError(f"No plugin sets up the integration {integration.name}.")
+        return provider
+
+    def dispatch(self, provider: Provider, batch: Batch) -> Outcome:
+        """Send one batch through the hook; an answer that is no outcome is in doubt."""
+        outcome = self._manager.hook.connector_dispatch(provider=provider, batch=batch)
+        if isinstance(outcome, Accepted | Refused | InDoubt):
+            return outcome
+        return InDoubt(f"The plugin of {provider.name} answered with {type(outcome).__name__}, which is no outcome.")
+
+    def map_events(self, provider: Provider, report: Report) -> Sequence[Receipt]:
+        """The receipts of a report, through the hook."""
+        receipts = self._manager.hook.connector_map_events(provider=provider, report=report)
+        if receipts is None or not all(isinstance(receipt, Receipt) for receipt in receipts):
+            raise PluginError(f"The plugin of {provider.name} did not map a report to receipts.")
+        return list(receipts)

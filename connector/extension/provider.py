@@ -1,0 +1,167 @@
+"""`Provider`: the one class that a provider's plugin writes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector.model.batch import Batch
+from connector.model.callback import Request, Verdict
+from connector.model.codes import Catalogue, ErrorCode
+from connector.model.errors import PluginError
+from connector.model.event import StatusCodeSource
+from connector.model.limits import Limits
+from connector.model.outcome import Found, Outcome
+from connector.model.report import Receipt, Report
+from connector.model.text import Template
+
+if TYPE_CHECKING:
+    from connector.http import Http
+
+
+class IntegrationSettings(BaseModel):
+    """Settings that every integration has; a provider adds its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    messages_per_second: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            title="Messages per second",
+            description="Pace of the account, where no [accounts] table sets it.",
+        ),
+    ] = None
+    request_timeout_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=600,
+            title="Request timeout in seconds",
+            description="How long an answer of the provider is waited for.",
+        ),
+    ] = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One configured use of a provider, under a name of the user's own."""
+
+    name: str
+    settings: Any
+    """An instance of the provider's `Settings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One thing that was tried against the real service."""
+
+    name: str
+    ok: bool | None
+    """None: it could not be proved either way."""
+    message: str
+
+
+OPTIONAL = ("find", "poll", "cancel", "verify")
+
+
+class Provider(ABC):
+    """A messaging service.
+
+    Write `check`, `send` and `parse`, and either write `find`, `poll`, `cancel` and `verify` or decline
+    them with a reason. An instance serves one integration and is shared between threads.
+    """
+
+    name: ClassVar[str]
+    """As in the configuration: `provider = "sinch-sms"`."""
+    title: ClassVar[str]
+    """For people."""
+    Settings: ClassVar[type[IntegrationSettings]]
+    limits: ClassVar[Limits]
+    codes: ClassVar[Catalogue]
+    declines: ClassVar[dict[str, str]] = {}
+    """Method to reason, for each of `find`, `poll`, `cancel`, `verify` that isn't written."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        wrong = []
+        for method in OPTIONAL:
+            written = getattr(cls, method) is not getattr(Provider, method)
+            if written and method in cls.declines:
+                wrong.append(f"it writes {method} and declines it")
+            if not written and method not in cls.declines:
+                wrong.append(f"it neither writes {method} nor declines it with a reason")
+        wrong += [f"it declines {method}, which can't be declined" for method in cls.declines if method not in OPTIONAL]
+        if wrong:
+            raise PluginError(f"The provider class {cls.__name__} breaks its contract: {'; '.join(wrong)}.")
+
+    @abstractmethod
+    def __init__(self, integration: Integration, http: "Http") -> None:
+        """Take checked settings; open nothing yet. HTTP clients come from `http`, which closes them."""
+
+    @property
+    @abstractmethod
+    def account(self) -> str:
+        """What the provider limits, as `name:id`; several integrations may share it."""
+
+    @abstractmethod
+    def check(self) -> list[CheckResult]:
+        """Ask the real service, by safe reads only, whether these settings work."""
+
+    @abstractmethod
+    def send(self, batch: Batch) -> Outcome:
+        """Send one batch, once.
+
+        Call `batch.attempt.deadline.check` immediately before the request is written
+        (`Client.post_once(..., before_write=...)`). Raise `NotReached` or `Throttled` when the batch was
+        surely not accepted; return `InDoubt`, or raise anything else, when it may have been.
+        """
+
+    @abstractmethod
+    def parse(self, report: Report) -> list[Receipt]:
+        """Read a report into receipts; what isn't understood becomes a receipt of kind `unknown`.
+
+        Never raises for what the provider sent.
+        """
+
+    def find(self, batch: Batch) -> Found:
+        """Look a batch up by its key. Raises `ReadFailed` or answers `cannot_tell` when it can't say."""
+        raise PluginError(self.declines["find"])
+
+    def poll(self, batch: Batch) -> Iterable[Report]:
+        """Ask for the reports of an accepted batch; the last one `closes`. Raises `ReadFailed`."""
+        raise PluginError(self.declines["poll"])
+
+    def cancel(self, provider_batch_id: str) -> bool:
+        """Cancel an accepted batch; True when the provider confirms. Raises `ReadFailed`."""
+        raise PluginError(self.declines["cancel"])
+
+    def verify(self, request: Request, *, now_seconds: float) -> Verdict:
+        """Say whether a callback is the provider's; `now_seconds` is UNIX time."""
+        raise PluginError(self.declines["verify"])
+
+    def screen_template(self, template: Template) -> str | None:
+        """What is wrong with a text for this provider, as a sentence; None: nothing."""
+        return None
+
+    def explain(self, source: StatusCodeSource | str, code: str) -> ErrorCode | None:
+        """What a code means."""
+        return self.codes.get((StatusCodeSource(source), code))
+
+    @classmethod
+    def supports(cls, method: str) -> bool:
+        """Whether `find`, `poll`, `cancel` or `verify` is written."""
+        return method not in cls.declines
+
+
+def problems(cls: Any) -> Sequence[str]:
+    """What is wrong with a class that a plugin offers as a provider."""
+    if not (isinstance(cls, type) and issubclass(cls, Provider)):
+        return ["it is not a subclass of Provider"]
+    missing = [name for name in ("name", "title", "Settings", "limits", "codes") if not hasattr(cls, name)]
+    if missing:
+        return [f"it lacks {', '.join(missing)}"]
+    abstract = sorted(getattr(cls, "__abstractmethods__", ()))
+    return [f"it doesn't write {', '.join(abstract)}"] if abstract else []

@@ -1,0 +1,61 @@
+"""A secret in the configuration: the reference to it, never its value."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+REFERENCE = r"^(env|file|keyring):.+$"
+
+
+class Secret:
+    """Where a secret is found: `env:NAME`, `file:PATH` or `keyring:NAME`, or a host's own name.
+
+    The value is read when it is used, and never kept, printed or compared.
+    """
+
+    __slots__ = ("_read", "reference")
+
+    def __init__(self, reference: str, read: Callable[[str], str] | None = None) -> None:
+        self.reference = reference
+        self._read = read
+
+    def value(self) -> str:
+        """The secret itself.
+
+        Raises `ConfigurationError` when it can't be found.
+        """
+        if self._read is None:
+            raise RuntimeError("this secret was not bound to a reader")
+        return self._read(self.reference)
+
+    def bound(self, read: Callable[[str], str]) -> "Secret":
+        """The same secret, with the function that finds it."""
+        return Secret(self.reference, read)
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference.partition(':')[0]}:...)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reference == self.reference
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        reader = core_schema.with_info_after_validator_function(
+            lambda reference, info: cls(reference, (info.context or {}).get("read_secret")),
+            core_schema.str_schema(min_length=1),
+        )
+        return core_schema.json_or_python_schema(
+            json_schema=reader,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), reader]),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda secret: secret.reference),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": REFERENCE, "writeOnly": True}

@@ -1,0 +1,1 @@
+"""What every Sinch plugin shares: signatures, errors."""

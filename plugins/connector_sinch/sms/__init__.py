@@ -1,0 +1,1 @@
+"""The Sinch SMS API (XMS) as a provider."""
