@@ -1,0 +1,158 @@
+"""Opening the ledger: connections, transactions, locks that die with their process."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from connector.ledger import schema
+from connector.model.errors import ConfigurationError, Fault, LedgerError, WorkerBusy
+
+BUSY_TIMEOUT_SECONDS = 60
+CACHE_KIBIBYTES = 4096
+
+
+class Ledger:
+    """The durable record of everything, in one SQLite file.
+
+    Opens nothing until it is first used, and opens anew in a forked child. Safe to share between threads.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _sqlite_url(url)
+        self.path = Path(self._url.database or "").absolute()
+        self._guard = threading.Lock()
+        self._writing = threading.Lock()
+        self._engine: Engine | None = None
+        self._process: int | None = None
+
+    def _connect(self) -> Engine:
+        with self._guard:
+            if self._process != os.getpid():
+                if self._engine is not None:
+                    # The parent owns these connections: leave them be.
+                    self._engine.dispose(close=False)
+                self._writing = threading.Lock()
+                self._engine = None
+            if self._engine is None:
+                engine = _engine(self._url)
+                try:
+                    with self._lock("schema"):
+                        schema.ensure(engine)
+                except (DBAPIError, OSError) as error:
+                    engine.dispose()
+                    raise LedgerError(
+                        f"The ledger {self.path} can't be opened ({_reason(error)}): "
+                        f"check [storage] url, and that the folder exists and may be written."
+                    ) from error
+                except BaseException:
+                    engine.dispose()
+                    raise
+                self._engine, self._process = engine, os.getpid()
+            return self._engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, and sees one moment."""
+        with _speaking(self.path), self._connect().connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write: all of it is durable at the end, or nothing."""
+        engine = self._connect()
+        # Threads of one process queue here; SQLite's own waiting sleeps, and is not fair.
+        with _speaking(self.path), self._writing, engine.connect() as connection:
+            with connection.execution_options(connector_writes=True).begin():
+                yield connection
+
+    def _lock(self, name: str) -> FileLock:
+        return FileLock(f"{self.path}.{name}.lock", thread_local=False)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Hold a named role, which a process loses by ending in any way.
+
+        Raises `WorkerBusy` when another process holds it.
+        """
+        self._connect()
+        lock = self._lock(name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise WorkerBusy(f"Another process holds the {name} role of {self.path}.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_held(self, name: str) -> bool:
+        """Whether any process holds a role just now."""
+        try:
+            with self.hold(name):
+                return False
+        except WorkerBusy:
+            return True
+
+    def close(self) -> None:
+        """Close every connection; the ledger may be used again."""
+        with self._guard:
+            if self._engine is not None and self._process == os.getpid():
+                self._engine.dispose()
+            self._engine = None
+
+
+def _sqlite_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise ConfigurationError([Fault("storage.url", "This must name a SQLite file, as in sqlite:///connector.db.")])
+    return url
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, record: Any) -> None:
+        # The driver's own transaction handling commits behind our back: we begin ourselves.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=OFF",
+            f"cache_size=-{CACHE_KIBIBYTES}",
+            f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("connector_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _speaking(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise LedgerError(f"The ledger {path} can't be used: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What the database says, without the statement and its values."""
+    return str(error.orig) if isinstance(error, DBAPIError) else str(error.__class__.__name__)

@@ -1,0 +1,169 @@
+"""The log of events: blocks are written, events are read."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select
+
+from connector.ledger.tables import (
+    MessageState,
+    batches,
+    dispatches,
+    events,
+    messages,
+    shapes,
+)
+from connector.model.event import (
+    Event,
+    EventKind,
+    Status,
+    StatusCodeSource,
+    event_id,
+    message_id,
+)
+from connector.model.limits import MAX_BATCH_RECIPIENTS
+
+STRIDE = MAX_BATCH_RECIPIENTS
+"""A row of the log has room for this many events: position = row number x STRIDE + place in the row."""
+
+NEVER_ENQUEUED = (MessageState.skipped, MessageState.enqueue_failed)
+
+
+def append(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows of the log; every row must name the same columns."""
+    given = list(rows)
+    if given:
+        connection.execute(insert(events), given)
+
+
+def read(connection: Connection, *, after: int, limit: int, dispatch: int | None = None) -> list[Event]:
+    """Up to `limit` events that follow a position, oldest first."""
+    found: list[Event] = []
+    next_row = max(after + 1, 0) // STRIDE
+    while len(found) < limit:
+        query = select(events).where(events.c.number >= next_row).order_by(events.c.number).limit(limit - len(found))
+        if dispatch is not None:
+            query = query.where(events.c.dispatch == dispatch)
+        rows = connection.execute(query).all()
+        if not rows:
+            break
+        context = _Context(connection, rows)
+        for row in rows:
+            found.extend(event for event in context.events(row) if event.position > after)
+        next_row = rows[-1].number + 1
+    return found[:limit]
+
+
+class _Context:
+    """The immutable rows that a page of the log is joined with, each read once."""
+
+    def __init__(self, connection: Connection, rows: Iterable[Row[Any]]) -> None:
+        self._connection = connection
+        numbers = {row.dispatch for row in rows if row.dispatch is not None}
+        self._dispatches = {
+            row.number: row
+            for row in connection.execute(select(dispatches).where(dispatches.c.number.in_(numbers)))
+        }
+        self._campaign_metadata: dict[int, dict[str, Any]] = {
+            number: json.loads(row.campaign).get("metadata") or {} for number, row in self._dispatches.items()
+        }
+        self._senders: dict[tuple[int, int], str | None] = {
+            (row.dispatch, row.shape): row.sender
+            for row in connection.execute(select(shapes).where(shapes.c.dispatch.in_(numbers)))
+        }
+        self._messages: dict[tuple[int, int], Row[Any]] = {}
+        single: dict[int, list[int]] = {}
+        for row in rows:
+            if row.dispatch is not None and row.ordinal is not None and row.last is None:
+                single.setdefault(row.dispatch, []).append(row.ordinal)
+        for dispatch, ordinals in single.items():
+            for start in range(0, len(ordinals), 500):
+                query = select(messages).where(
+                    messages.c.dispatch == dispatch, messages.c.ordinal.in_(ordinals[start : start + 500])
+                )
+                for message in connection.execute(query):
+                    self._messages[dispatch, message.ordinal] = message
+
+    def events(self, row: Row[Any]) -> Iterator[Event]:
+        if row.batch is not None:
+            batch = self._connection.execute(select(batches).where(batches.c.number == row.batch)).one()
+            for place, message in enumerate(self._connection.execute(members(batch))):
+                yield self._event(row, place, message)
+        elif row.last is not None:
+            query = (
+                select(messages)
+                .where(
+                    messages.c.dispatch == row.dispatch,
+                    messages.c.ordinal.between(row.ordinal, row.last),
+                    messages.c.state == MessageState.skipped,
+                )
+                .order_by(messages.c.ordinal)
+            )
+            for place, message in enumerate(self._connection.execute(query)):
+                yield self._event(row, place, message, comment=message.reason)
+        else:
+            yield self._event(row, 0, self._messages.get((row.dispatch, row.ordinal)))
+
+    def _event(self, row: Row[Any], place: int, message: Row[Any] | None, comment: str | None = None) -> Event:
+        dispatch = None if row.dispatch is None else self._dispatches[row.dispatch]
+        metadata: dict[str, Any] = {}
+        sender, recipient = row.sender, row.recipient
+        identity = row.event_id
+        message_name = None
+        if dispatch is not None:
+            metadata |= self._campaign_metadata[dispatch.number]
+        if dispatch is not None and message is not None:
+            if message.metadata:
+                metadata |= json.loads(message.metadata)
+            message_name = message_id(dispatch.id, message.ordinal)
+            identity = identity or event_id(message_name, row.status)
+            sender = sender or self._senders.get((dispatch.number, message.shape))
+            recipient = recipient or message.address
+        parts = row.number_of_message_parts
+        if parts is None and message is not None and row.status != Status.skipped:
+            parts = message.parts
+        return Event(
+            id=identity,
+            position=row.number * STRIDE + place,
+            kind=EventKind(row.kind),
+            status=Status(row.status),
+            occurred_at=row.occurred_at,
+            recorded_at=row.recorded_at,
+            integration=row.integration,
+            dispatch=None if dispatch is None else dispatch.id,
+            campaign_id=None if dispatch is None else dispatch.campaign_id,
+            campaign_name=None if dispatch is None else dispatch.campaign_name,
+            message_id=message_name,
+            recipient=recipient,
+            sender=sender,
+            customer_id=None if message is None else message.customer_id,
+            metadata=metadata,
+            number_of_message_parts=parts,
+            status_code=row.status_code,
+            status_code_source=None if row.status_code_source is None else StatusCodeSource(row.status_code_source),
+            error=row.error,
+            comment=comment or row.comment,
+            raw_status=row.raw_status,
+            operator=row.operator,
+            encoding=row.encoding,
+            channel=row.channel,
+            text=row.text,
+            payload=json.loads(row.payload) if row.payload else {},
+        )
+
+
+def members(batch: Row[Any]) -> Select[Any]:
+    """The messages of a batch, in order: those of its rows and shape that were not skipped or refused."""
+    return (
+        select(messages)
+        .where(
+            messages.c.dispatch == batch.dispatch,
+            messages.c.ordinal.between(batch.first, batch.last),
+            messages.c.shape == batch.shape,
+            messages.c.state.is_(None) | messages.c.state.not_in(NEVER_ENQUEUED),
+        )
+        .order_by(messages.c.ordinal)
+    )
+
+

@@ -1,0 +1,358 @@
+"""The ledger's tables, all in one place.
+
+What can be derived is not stored: while a batch is waiting, sending, in doubt or given up, its messages have
+no state of their own, and accepting a batch of a thousand writes one row of the log. A batch is a range of
+rows of its dispatch: its messages are those of its shape that have not been skipped or refused.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+metadata = MetaData()
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(at: datetime) -> int:
+    """An aware time as microseconds since 1970, as the ledger stores it."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The time of a stored value, in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC time, stored as microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value)
+
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""A row number; SQLite counts only plain integers by itself."""
+
+
+class DispatchState(StrEnum):
+    """Where a dispatch stands."""
+
+    planning = "planning"
+    """Its recipients are being read; nothing is sent."""
+    running = "running"
+    """Its batches are sent as they fall due."""
+    paused = "paused"
+    """A person or a host's hook paused it."""
+    stopped = "stopped"
+    """A refusal that concerns the whole of it stopped it; the cause says why."""
+    finished = "finished"
+    """Nothing is waiting, sending or in doubt any more. Derived, never stored."""
+
+
+class BatchState(StrEnum):
+    """Where a batch stands."""
+
+    waiting = "waiting"
+    """Not sent, or surely not accepted."""
+    sending = "sending"
+    """A worker has claimed it, and may be writing the request."""
+    in_doubt = "in_doubt"
+    """It may have been accepted."""
+    accepted = "accepted"
+    """The provider took it."""
+    refused = "refused"
+    """The provider refused it, and every message in it."""
+    split = "split"
+    """The provider refused a part; the rest is in its children."""
+    given_up = "given_up"
+    """A person gave up finding out; its messages are unknown."""
+    cancelled = "cancelled"
+    """Its messages were skipped before it was sent."""
+
+
+class Task(StrEnum):
+    """What is due for a batch at its `due_at`."""
+
+    send = "send"
+    """Claim it and send."""
+    overdue = "overdue"
+    """The worker that claimed it is dead or late: put it in doubt."""
+    look_up = "look_up"
+    """Ask the provider whether it has it."""
+    recheck = "recheck"
+    """A copy is scheduled at the provider: look once more whether an older one has surfaced."""
+    poll = "poll"
+    """Ask for its reports."""
+
+
+class MessageState(StrEnum):
+    """A message's own state; a message without one has that of its batch."""
+
+    skipped = "skipped"
+    enqueue_failed = "enqueue_failed"
+    unconfirmed = "unconfirmed"
+    rejected = "rejected"
+    failed = "failed"
+    delivered = "delivered"
+    read = "read"
+
+
+dispatches = Table(
+    "dispatches",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("key", String(200), unique=True),
+    Column("key_is_given", Boolean, nullable=False),
+    Column("digest", String(64)),
+    Column("campaign", Text, nullable=False),
+    Column("campaign_name", Text, nullable=False),
+    Column("campaign_id", Text),
+    Column("integration", String(200), nullable=False),
+    Column("account", String(200), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("cause", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("send_at", Instant),
+    Column("expire_at", Instant),
+)
+
+shapes = Table(
+    "shapes",
+    metadata,
+    Column("dispatch", Number, ForeignKey("dispatches.number"), nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("sender", Text),
+    Column("text", Text, nullable=False),
+    PrimaryKeyConstraint("dispatch", "shape"),
+)
+"""What the messages of one batch share: sender and text."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("dispatch", Number, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("country", String(3)),
+    Column("customer_id", Text),
+    Column("content", Text),
+    Column("metadata", Text),
+    Column("parts", Integer),
+    Column("state", String(20)),
+    Column("reason", String(40)),
+    Column("status_code", Integer),
+    Column("status_code_source", String(20)),
+    Column("raw_status", Text),
+    PrimaryKeyConstraint("dispatch", "ordinal"),
+    sqlite_with_rowid=False,
+)
+"""One row of one dispatch. `content`: the values of the text's parameters, as a JSON array."""
+
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("dispatch", Number, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    PrimaryKeyConstraint("dispatch", "address"),
+    sqlite_with_rowid=False,
+)
+"""Which message went to an address; written in order after the bulk, which is where repeats are found."""
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("dispatch", Number, ForeignKey("dispatches.number"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("split", Integer, nullable=False),
+    Column("parent", Number),
+    Column("key", String(128), nullable=False, unique=True),
+    Column("account", String(200), nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("task", String(20)),
+    Column("due_at", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("first_sent_at", Instant),
+    Column("doubt_since", Instant),
+    Column("deadline", Instant),
+    Column("look_ups", Integer, nullable=False),
+    Column("good_look_ups", Integer, nullable=False),
+    Column("last_look_up", Text),
+    Column("held", Boolean, nullable=False),
+    Column("provider_batch_id", String(200)),
+    Column("accepted_at", Instant),
+    Column("send_at", Instant),
+    Column("polls", Integer, nullable=False),
+    Index("batches_by_task", "task", "due_at"),
+    Index("batches_by_dispatch", "dispatch", "state"),
+    Index("batches_by_provider_id", "provider_batch_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("batch", Number, ForeignKey("batches.number"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("deadline", Instant, nullable=False),
+    Column("send_at", Instant),
+    Column("ended", String(20)),
+    Column("cause", Text),
+    Column("provider_batch_id", String(200)),
+    PrimaryKeyConstraint("batch", "number"),
+    Index("attempts_by_provider_id", "provider_batch_id"),
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("dispatch", Number, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("delta", BigInteger, nullable=False),
+    Index("totals_by_dispatch", "dispatch", "name", "delta"),
+)
+"""Changes of a dispatch's counts, written with what they count, and folded now and then."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("integration", String(200)),
+    Column("dispatch", Number),
+    Column("ordinal", Integer),
+    Column("batch", Number),
+    Column("last", Integer),
+    Column("size", Integer, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("event_id", String(40), unique=True),
+    Column("recipient", Text),
+    Column("sender", Text),
+    Column("status_code", Integer),
+    Column("status_code_source", String(20)),
+    Column("error", Text),
+    Column("comment", Text),
+    Column("raw_status", Text),
+    Column("number_of_message_parts", Integer),
+    Column("operator", Text),
+    Column("encoding", Text),
+    Column("channel", Text),
+    Column("text", Text),
+    Column("payload", Text),
+    Index("events_by_dispatch", "dispatch", "number"),
+    sqlite_autoincrement=True,
+)
+"""The log. A row is one event, or a block of them: all messages of a batch that was accepted (`batch`), or
+the skipped ones among the rows `ordinal` to `last`."""
+
+kept_reports = Table(
+    "kept_reports",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("why", String(20), nullable=False),
+    Column("integration", String(40), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("batch_key", String(128)),
+    Column("provider_batch_id", String(200)),
+    Column("dispatch", Number),
+    Column("ordinal", Integer),
+    Column("problem", Text),
+    Column("body", Text, nullable=False),
+    Index("kept_reports_by_key", "why", "batch_key"),
+    Index("kept_reports_by_provider_id", "why", "provider_batch_id"),
+    Index("kept_reports_by_message", "dispatch", "ordinal"),
+)
+
+
+class WhyKept(StrEnum):
+    """Why a report is kept beside the log."""
+
+    unmatched = "unmatched"
+    """It belongs to nothing that is known yet; it is matched again."""
+    unreadable = "unreadable"
+    """It could not be read, or is of an unknown type or status."""
+    late = "late"
+    """It came after the waiting period."""
+    double_send = "double_send"
+    """It speaks of a second accepted copy of a message."""
+
+
+integrations = Table(
+    "integrations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("provider", String(200), nullable=False),
+    Column("account", String(200), nullable=False),
+)
+"""The unguessable id in an integration's callback address, which outlives its name."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("messages_per_second", Float),
+    Column("free_at", Instant, nullable=False),
+    Column("throttles", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("probe_at", Instant),
+    Column("trouble", Text),
+    Column("look_up_proven_at", Instant),
+)
+"""What the provider limits: the moment that it is free for the next batch, and whether it is well."""
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("integration", String(40), nullable=False),
+    Column("name", String(60), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("integration", "name"),
+)
+"""How often something happened that makes no event: forged, stale, late and repeated reports."""
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+    Column("backlog", Integer, nullable=False),
+)
+"""Servers that take callbacks just now: bulk writers make room for them."""
