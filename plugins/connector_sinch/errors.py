@@ -1,0 +1,58 @@
+"""Reading the errors of Sinch's APIs.
+
+Bodies of 400 and 403 come in three shapes, other statuses may have an empty body or none that is JSON:
+
+    {"code": "syntax_constraint_violation", "text": "..."}               the API itself
+    {"timestamp": ..., "status": 400, "error": "Bad Request", ...}       the framework before it
+    {"error": {"code": 400, "message": "...", "status": "...", ...}}     the gateway
+
+Source: the SMS API's pages "Status codes" and "Errors", and the legacy SDK's `BadRequestError`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+MAX_TEXT_CHARACTERS = 400
+HIDDEN_NUMBER = "(number)"
+# The longest run of digits that is no phone number is shorter than the shortest phone number in use.
+_NUMBER = re.compile(r"\+?\d{7,}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """What an error body says; None where it doesn't."""
+
+    code: str | None = None
+    """The API's own word: `syntax_invalid_json`."""
+    text: str | None = None
+    """The API's sentence, as it came: it may name phone numbers."""
+
+
+def read_error(body: bytes) -> ApiError:
+    """Read an error body of any shape; never raises."""
+    try:
+        parsed: Any = from_json(body)
+    except ValueError:
+        return ApiError()
+    if not isinstance(parsed, dict):
+        return ApiError()
+    inner = parsed.get("error")
+    if isinstance(inner, dict):
+        return ApiError(_word(inner.get("status")), _word(inner.get("message")))
+    if isinstance(inner, str):
+        return ApiError(None, _word(inner))
+    # An older edition of the API's document spells the sentence "description".
+    return ApiError(_word(parsed.get("code")), _word(parsed.get("text")) or _word(parsed.get("description")))
+
+
+def without_numbers(text: str) -> str:
+    """A provider's sentence with every phone number in it hidden, and of bounded length."""
+    hidden = _NUMBER.sub(HIDDEN_NUMBER, text)
+    return hidden if len(hidden) <= MAX_TEXT_CHARACTERS else hidden[: MAX_TEXT_CHARACTERS - 1] + "…"
+
+
+def _word(value: Any) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
