@@ -86,7 +86,14 @@ class Client:
     def close(self) -> None:
         self._client.close()
 
-    def post_once(self, path: str, content: bytes, *, before_write: Callable[[], None] | None = None) -> Answer:
+    def post_once(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        before_write: Callable[[], None] | None = None,
+    ) -> Answer:
         """Post a JSON body once and never again.
 
         `before_write` runs after the connection stands, at the last moment before the request is
@@ -107,7 +114,7 @@ class Client:
             response = self._client.post(
                 path,
                 content=content,
-                headers={"content-type": "application/json"},
+                headers={"content-type": "application/json", **(headers or {})},
                 extensions={"trace": watch},
             )
         except httpx.HTTPError as error:

@@ -1,0 +1,11 @@
+"""Local doubles of providers' APIs, for demos, rehearsals and tests: what all of them share.
+
+A simulator is found under the entry point group `connector.simulators`, so that production never
+imports one. `running` serves one in a thread; `serve` in the foreground.
+"""
+
+from connector.simulator.discovery import find, simulators
+from connector.simulator.serving import running, serve
+from connector.simulator.simulator import Options, Simulator, configuration
+
+__all__ = ["Options", "Simulator", "configuration", "find", "running", "serve", "simulators"]

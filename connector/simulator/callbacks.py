@@ -1,0 +1,182 @@
+"""Callbacks over real HTTP, sent again as a provider does."""
+
+import heapq
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from urllib.parse import urlsplit
+
+from connector.http import AnswerLost, Client
+from connector.model.errors import NotReached
+from connector.simulator.faults import Faults
+
+TIMEOUT_SECONDS = 10.0
+SHUFFLED_WITHIN_SECONDS = 0.3
+"""A shuffled callback is held back for up to this long."""
+
+
+class _Callback:
+    __slots__ = ("body", "headers", "tries", "url")
+
+    def __init__(self, url: str, body: bytes) -> None:
+        self.url = url
+        self.body = body
+        self.headers: Mapping[str, str] | None = None
+        self.tries = 0
+
+
+class Deliverer:
+    """Posts callbacks from a few threads, in the order they came.
+
+    2xx is done. 429, 5xx and connection errors are tried again after each of `waits_seconds`, then given
+    up; any other answer drops the callback. `sign` gives a body's headers at its first try; later tries carry the same.
+    """
+
+    def __init__(
+        self,
+        faults: Faults,
+        *,
+        waits_seconds: Sequence[float],
+        sign: Callable[[bytes], Mapping[str, str]],
+        connections: int,
+    ) -> None:
+        self._faults = faults
+        self._waits = waits_seconds
+        self._sign = sign
+        self._ready: deque[_Callback] = deque()
+        self._later: list[tuple[float, int, _Callback]] = []
+        self._order = count()
+        self._changed = threading.Condition()
+        self._clients: dict[str, Client] = {}
+        self._counts: Counter[str] = Counter()
+        self._in_flight = 0
+        self._held = False
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"simulator-callbacks-{number}", daemon=True)
+            for number in range(connections)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop; callbacks that wait are not sent any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            clients = list(self._clients.values())
+        for thread in self._threads:
+            thread.join(timeout=1.0)
+        for client in clients:
+            client.close()
+
+    def submit(self, url: str, body: bytes) -> None:
+        """Take a callback, or lose, double or shuffle it as the faults say."""
+        if self._faults.happens("callback_lost"):
+            self._count("lost")
+            return
+        doubled = self._faults.happens("callback_doubled")
+        if doubled:
+            self._count("doubled")
+        for _ in range(2 if doubled else 1):
+            if self._faults.happens("callback_shuffled"):
+                self._count("shuffled")
+                self._put(_Callback(url, body), self._faults.throw() * SHUFFLED_WITHIN_SECONDS)
+            else:
+                self._put(_Callback(url, body), 0.0)
+
+    def hold(self, held: bool) -> None:
+        """Send nothing, or go on."""
+        with self._changed:
+            self._held = held
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Forget what waits, and the counts."""
+        with self._changed:
+            self._ready.clear()
+            self._later.clear()
+            self._counts.clear()
+
+    @property
+    def waiting(self) -> int:
+        """Callbacks that aren't settled: waiting for a first or further try, or on their way."""
+        with self._changed:
+            return len(self._ready) + len(self._later) + self._in_flight
+
+    def account(self) -> dict[str, int]:
+        """Counts: `sent` (tries), `answered`, `retried`, `dropped` (refused for good), `given_up`, `lost`, ..."""
+        with self._changed:
+            named = ("sent", "answered", "retried", "dropped", "given_up", "lost", "doubled", "shuffled")
+            counts = {name: self._counts[name] for name in named}
+            return {**counts, "waiting": len(self._ready) + len(self._later) + self._in_flight}
+
+    def _count(self, name: str) -> None:
+        with self._changed:
+            self._counts[name] += 1
+
+    def _put(self, callback: _Callback, delay_seconds: float) -> None:
+        with self._changed:
+            if delay_seconds:
+                heapq.heappush(self._later, (time.monotonic() + delay_seconds, next(self._order), callback))
+            else:
+                self._ready.append(callback)
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while (callback := self._next()) is not None:
+            try:
+                ending = self._post(callback)
+            except Exception:
+                if self._closed:
+                    return
+                raise
+            with self._changed:
+                self._in_flight -= 1
+                self._counts["sent"] += 1
+                if ending == "retried" and callback.tries > len(self._waits):
+                    ending = "given_up"
+                self._counts[ending] += 1
+                if ending == "retried":
+                    due = time.monotonic() + self._waits[callback.tries - 1]
+                    heapq.heappush(self._later, (due, next(self._order), callback))
+                    self._changed.notify()
+
+    def _next(self) -> _Callback | None:
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                while self._later and self._later[0][0] <= now:
+                    self._ready.append(heapq.heappop(self._later)[2])
+                if self._ready and not self._held:
+                    self._in_flight += 1
+                    return self._ready.popleft()
+                self._changed.wait(self._later[0][0] - now if self._later else None)
+            return None
+
+    def _post(self, callback: _Callback) -> str:
+        callback.tries += 1
+        if callback.headers is None:
+            callback.headers = self._sign(callback.body)
+        parts = urlsplit(callback.url)
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        try:
+            answer = self._client(f"{parts.scheme}://{parts.netloc}").post_once(
+                path, callback.body, headers=callback.headers
+            )
+        except (AnswerLost, NotReached):
+            return "retried"
+        if 200 <= answer.status < 300:
+            return "answered"
+        return "retried" if answer.status == 429 or answer.status >= 500 else "dropped"
+
+    def _client(self, origin: str) -> Client:
+        with self._changed:
+            client = self._clients.get(origin)
+            if client is None:
+                client = self._clients[origin] = Client(origin, timeout_seconds=TIMEOUT_SECONDS)
+            return client

@@ -1,0 +1,82 @@
+"""`Simulator`: what a provider's plugin offers as a double of its API."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from connector.simulator.service import Service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every simulator can be told; a provider adds its own."""
+
+    seed: int = 1
+    """Outcomes and faults repeat for the same seed."""
+    messages_per_second: float | None = None
+    """Pace of the account; None: at once."""
+    outcomes: Mapping[str, float] = field(default_factory=dict)
+    """Outcome, written `Status:code`, to its weight."""
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """Last digits of a number to its outcome, `{"0199": "Failed:150"}`."""
+    report_delay_seconds: float = 0.0
+    """From sending to the final report."""
+    retry_seconds: float = 5.0
+    """The wait before a callback's second try; the others grow with it."""
+    callback_connections: int = 8
+    """Callbacks on their way at the same time."""
+    faults: Mapping[str, str | float] = field(default_factory=dict)
+    """Fault name to probability; the names are in `connector.simulator.faults`."""
+
+
+class Simulator(ABC):
+    """A local double of a provider's API, and what a demo on it needs.
+
+    `Options` has a default for everything.
+    """
+
+    name: ClassVar[str]
+    """The provider's: `provider = "..."` in the configuration."""
+    title: ClassVar[str]
+    """For people."""
+    Options: ClassVar[type[Options]]
+
+    @abstractmethod
+    def service(self, options: Any) -> Service:
+        """The ASGI application; `options` is an instance of `Options`. Raises `InputError`."""
+
+    @abstractmethod
+    def settings(self, base_url: str, options: Any) -> dict[str, Any]:
+        """The integration's table of a configuration that points at a running simulator."""
+
+    @abstractmethod
+    def secrets(self, options: Any) -> dict[str, str]:
+        """Environment name to value, for every `env:` reference in `settings`."""
+
+    @abstractmethod
+    def campaign(self) -> dict[str, Any]:
+        """A campaign for a demo, as a campaign file would have it."""
+
+    @abstractmethod
+    def recipients(self, count: int) -> Iterator[dict[str, str]]:
+        """Rows for that campaign: `count` people who can be messaged, and some rows more that can't."""
+
+
+def configuration(simulator: Simulator, base_url: str, options: Any, name: str = "simulated") -> str:
+    """What to put into a configuration to use a running simulator, as TOML, and the secrets to export."""
+    settings = simulator.settings(base_url, options)
+    lines = [f"[integrations.{name}]", *(f"{key} = {_toml(value)}" for key, value in settings.items())]
+    exports = [f"# export {key}={value}" for key, value in simulator.secrets(options).items()]
+    return "\n".join([*exports, *lines]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value)
