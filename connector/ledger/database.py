@@ -69,9 +69,13 @@ class Ledger:
         """A transaction that may write: all of it is durable at the end, or nothing."""
         engine = self._connect()
         # Threads of one process queue here; SQLite's own waiting sleeps, and is not fair.
-        with _speaking(self.path), self._writing, engine.connect() as connection:
-            with connection.execution_options(connector_writes=True).begin():
-                yield connection
+        with (
+            _speaking(self.path),
+            self._writing,
+            engine.connect() as connection,
+            connection.execution_options(connector_writes=True).begin(),
+        ):
+            yield connection
 
     def _lock(self, name: str) -> FileLock:
         return FileLock(f"{self.path}.{name}.lock", thread_local=False)

@@ -62,8 +62,7 @@ class _Context:
         self._connection = connection
         numbers = {row.dispatch for row in rows if row.dispatch is not None}
         self._dispatches = {
-            row.number: row
-            for row in connection.execute(select(dispatches).where(dispatches.c.number.in_(numbers)))
+            row.number: row for row in connection.execute(select(dispatches).where(dispatches.c.number.in_(numbers)))
         }
         self._campaign_metadata: dict[int, dict[str, Any]] = {
             number: json.loads(row.campaign).get("metadata") or {} for number, row in self._dispatches.items()
@@ -165,5 +164,3 @@ def members(batch: Row[Any]) -> Select[Any]:
         )
         .order_by(messages.c.ordinal)
     )
-
-

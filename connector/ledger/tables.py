@@ -87,7 +87,7 @@ class BatchState(StrEnum):
     """The provider took it."""
     refused = "refused"
     """The provider refused it, and every message in it."""
-    split = "split"
+    split = "split"  # type: ignore[assignment]  # the word of the field, over the method of text
     """The provider refused a part; the rest is in its children."""
     given_up = "given_up"
     """A person gave up finding out; its messages are unknown."""

@@ -1,0 +1,252 @@
+"""Batches in doubt: finding out what became of them, and what to do when they surely never arrived."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from connector.dispatch import pace
+from connector.dispatch.sending import Desk, Line, callbacks_expected, load
+from connector.ledger.tables import BatchState, Task, accounts, attempts, batches
+from connector.model.errors import ConnectorError, NotFound
+from connector.model.outcome import Found, FoundState
+from connector.tracking import track
+from connector.tracking.policy import OnAbsent
+
+logger = logging.getLogger("connector.dispatch")
+
+GOOD_LOOK_UPS = 3
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 120.0
+
+
+def overdue(desk: Desk, number: int) -> None:
+    """The worker that claimed a batch is dead or late: the batch is in doubt."""
+    now = desk.clock()
+    with desk.ledger.write() as connection:
+        batch = track.batch_by_number(connection, number)
+        if batch.state == BatchState.sending and batch.due_at <= now:
+            _doubt_dead(connection, batch, now)
+
+
+def recover(desk: Desk) -> int:
+    """After the role of worker was taken: what is still `sending` was left by a dead process."""
+    now = desk.clock()
+    with desk.ledger.write() as connection:
+        left = connection.execute(select(batches).where(batches.c.state == BatchState.sending)).all()
+        for batch in left:
+            _doubt_dead(connection, batch, now)
+    return len(left)
+
+
+def _doubt_dead(connection: Connection, batch: Row[Any], now: datetime) -> None:
+    track.doubted(
+        connection,
+        batch.number,
+        attempt=batch.attempts,
+        cause="The process that sent it ended, or was held up, before the outcome was written.",
+        now=now,
+        due_at=now,
+    )
+
+
+def _find(desk: Desk, line: Line, number: int) -> Found:
+    """Ask the provider for a batch; whatever goes wrong, nothing can be told."""
+    if not line.provider.supports("find"):
+        return Found(FoundState.cannot_tell, cause=line.provider.declines["find"])
+    with desk.ledger.read() as connection:
+        batch = load(connection, number)
+    days = line.provider.limits.listing_days
+    if days is not None and desk.clock() - batch.first_sent_at > timedelta(days=days):
+        return Found(FoundState.cannot_tell, cause="it was sent longer ago than the provider can be asked about")
+    try:
+        return line.provider.find(batch)
+    except ConnectorError as error:
+        return Found(FoundState.cannot_tell, cause=str(error))
+    except Exception as error:
+        logger.exception("The plugin of %s failed while it looked up batch %s.", line.provider.name, batch.key)
+        return Found(FoundState.cannot_tell, cause=f"the plugin failed: {type(error).__name__}")
+
+
+def prove_look_up(desk: Desk, line: Line) -> bool:
+    """Whether look-up is known to work on this account; if not yet, try it on a batch that was accepted."""
+    account = line.provider.account
+    with desk.ledger.read() as connection:
+        if connection.scalar(select(accounts.c.look_up_proven_at).where(accounts.c.name == account)):
+            return True
+        number = connection.scalar(
+            select(batches.c.number)
+            .where(
+                batches.c.account == account,
+                batches.c.state == BatchState.accepted,
+                batches.c.provider_batch_id.is_not(None),
+            )
+            .order_by(batches.c.accepted_at.desc())
+            .limit(1)
+        )
+        if number is None:
+            return False
+        known = track.batch_by_number(connection, number).provider_batch_id
+    if known not in _find(desk, line, number).provider_batch_ids:
+        return False
+    with desk.ledger.write() as connection:
+        pace.look_up_proven(connection, account, desk.clock())
+    return True
+
+
+def _listing_reaches(desk: Desk, line: Line, sent_at: datetime) -> bool:
+    """Whether the listing shows a batch of ours that was accepted later, where there is one."""
+    with desk.ledger.read() as connection:
+        witness = connection.execute(
+            select(batches.c.number, batches.c.provider_batch_id)
+            .where(
+                batches.c.account == line.provider.account,
+                batches.c.state == BatchState.accepted,
+                batches.c.provider_batch_id.is_not(None),
+                batches.c.accepted_at > sent_at,
+            )
+            .order_by(batches.c.accepted_at)
+            .limit(1)
+        ).first()
+    return witness is None or witness.provider_batch_id in _find(desk, line, witness.number).provider_batch_ids
+
+
+def look_up(desk: Desk, number: int) -> None:
+    """Look a batch in doubt up, and act on what is found."""
+    with desk.ledger.read() as connection:
+        before = track.batch_by_number(connection, number)
+        line = desk.line_of(connection, before.dispatch)
+        sent_at = connection.scalar(
+            select(attempts.c.sent_at).where(attempts.c.batch == number).order_by(attempts.c.number.desc()).limit(1)
+        )
+    if before.state != BatchState.in_doubt:
+        return
+    if line is None or line.provider.account != before.account:
+        found = Found(FoundState.cannot_tell, cause="its integration or account is not in the configuration any more")
+    else:
+        found = _find(desk, line, number)
+        if found.state is FoundState.absent:
+            if not prove_look_up(desk, line):
+                found = Found(
+                    FoundState.cannot_tell, cause="looking up by reference was not yet seen to work on this account"
+                )
+            elif not _listing_reaches(desk, line, sent_at or before.first_sent_at):
+                found = Found(FoundState.cannot_tell, cause="the provider's list doesn't show a later batch yet")
+    now = desk.clock()
+    with desk.ledger.write() as connection:
+        batch = track.batch_by_number(connection, number)
+        if batch.state != BatchState.in_doubt:
+            return
+        if found.state is FoundState.accepted and line is not None:
+            pace.look_up_proven(connection, batch.account, now)
+            for copy in found.provider_batch_ids:
+                track.accepted(
+                    connection,
+                    number,
+                    provider_batch_id=copy,
+                    attempt=None,
+                    now=now,
+                    policy=desk.policy,
+                    callbacks_expected=callbacks_expected(connection, line, now),
+                )
+            return
+        good = batch.good_look_ups + (1 if found.state is FoundState.absent else 0)
+        settle_at = (batch.deadline or now) + desk.policy.doubt_window
+        said = "not there" if found.state is FoundState.absent else f"can't tell: {found.cause}"
+        values: dict[str, Any] = {"look_ups": batch.look_ups + 1, "good_look_ups": good, "last_look_up": said}
+        if found.state is FoundState.absent and good >= GOOD_LOOK_UPS and now >= settle_at:
+            if desk.policy.on_absent is OnAbsent.resend:
+                connection.execute(update(batches).where(batches.c.number == number).values(**values))
+                track.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now)
+                logger.warning("A batch never reached the provider; it is sent again.")
+                return
+            values |= {"held": True, "task": None, "due_at": None}
+        else:
+            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(batch.look_ups, 20))
+            due_at = now + timedelta(seconds=pause)
+            if now < settle_at < due_at:
+                due_at = settle_at
+            values["due_at"] = due_at
+        connection.execute(update(batches).where(batches.c.number == number).values(**values))
+
+
+def recheck(desk: Desk, number: int) -> None:
+    """Before a resent copy fires, or when two are known: keep the oldest copy and cancel the others."""
+    with desk.ledger.read() as connection:
+        before = track.batch_by_number(connection, number)
+        line = desk.line_of(connection, before.dispatch)
+        tried = connection.execute(
+            select(attempts).where(attempts.c.batch == number, attempts.c.provider_batch_id.is_not(None))
+        ).all()
+    if before.state != BatchState.accepted or line is None:
+        return
+    found = _find(desk, line, number)
+    now = desk.clock()
+    fires_at = before.send_at
+    if found.state is FoundState.cannot_tell and fires_at is not None and now < fires_at:
+        # Asked again until the copy fires; whether the provider can be reached changes in seconds.
+        with desk.ledger.write() as connection:
+            again = min(now + timedelta(seconds=1), fires_at)
+            connection.execute(update(batches).where(batches.c.number == number).values(due_at=again))
+        return
+    cancelled = {row.provider_batch_id for row in tried if row.ended == track.ENDED_CANCELLED}
+    copies = [copy for copy in found.provider_batch_ids if copy not in cancelled]
+    copies += [
+        row.provider_batch_id
+        for row in tried
+        if row.ended == track.ENDED_ACCEPTED and row.provider_batch_id not in copies
+    ]
+    survivor = before.provider_batch_id
+    if fires_at is not None and fires_at > now:
+        survivor = next((copy for copy in copies if copy != before.provider_batch_id), survivor)
+    confirmed = [copy for copy in copies if copy != survivor and _cancel(line, copy)]
+    with desk.ledger.write() as connection:
+        batch = track.batch_by_number(connection, number)
+        for copy in copies:
+            if copy != batch.provider_batch_id:
+                track.accepted(connection, number, provider_batch_id=copy, attempt=None, now=now, policy=desk.policy)
+        for copy in confirmed:
+            connection.execute(
+                update(attempts)
+                .where(attempts.c.batch == number, attempts.c.provider_batch_id == copy)
+                .values(ended=track.ENDED_CANCELLED, cause="an older copy had been accepted")
+            )
+        pause = desk.policy.first_poll if callbacks_expected(connection, line, now) else desk.policy.first_poll_alone
+        connection.execute(
+            update(batches)
+            .where(batches.c.number == number)
+            .values(
+                provider_batch_id=survivor,
+                send_at=fires_at if survivor == before.provider_batch_id else None,
+                task=Task.poll,
+                due_at=max(now, fires_at or now) + pause,
+            )
+        )
+
+
+def _cancel(line: Line, provider_batch_id: str) -> bool:
+    if not line.provider.supports("cancel"):
+        return False
+    try:
+        return line.provider.cancel(provider_batch_id)
+    except ConnectorError as error:
+        logger.error("The younger copy of a batch could not be cancelled: %s", error)
+        return False
+
+
+def settle(desk: Desk, number: int, verdict: str) -> None:
+    """A person settles a batch in doubt: `accepted`, `resend` or `give_up`."""
+    now = desk.clock()
+    with desk.ledger.write() as connection:
+        batch = track.batch_by_number(connection, number)
+        if batch.state != BatchState.in_doubt:
+            raise NotFound(f"The batch {batch.key} is not in doubt any more: it is {batch.state}.")
+        if verdict == "accepted":
+            track.accepted(
+                connection, number, provider_batch_id=None, attempt=batch.attempts, now=now, policy=desk.policy
+            )
+        elif verdict == "resend":
+            track.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now, held=False)
+        else:
+            track.given_up(connection, number, now=now)

@@ -1,0 +1,82 @@
+"""The pace of a provider's account: its rate, its throttling and its circuit, shared by all who use it."""
+
+import random
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from connector.ledger.tables import accounts
+
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 300.0
+FAILURES_BEFORE_CIRCUIT = 3
+
+
+def register(connection: Connection, account: str, now: datetime) -> None:
+    """Know an account."""
+    if connection.execute(select(accounts.c.name).where(accounts.c.name == account)).first() is None:
+        connection.execute(insert(accounts).values(name=account, free_at=now, throttles=0, failures=0))
+
+
+def backoff_seconds(times: int, jitter: random.Random) -> float:
+    """A pause that doubles with every time, between half and all of it at random."""
+    whole = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(times, 20))
+    return whole * (0.5 + jitter.random() / 2)
+
+
+def take(connection: Connection, account: str, size: int, messages_per_second: float | None, now: datetime) -> None:
+    """Take the room of a batch: the account is free again when its pace has had time for it."""
+    row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
+    rate = row.messages_per_second or messages_per_second
+    if rate:
+        free_at = max(now, row.free_at) + timedelta(seconds=size / rate)
+        connection.execute(update(accounts).where(accounts.c.name == account).values(free_at=free_at))
+
+
+def throttled(
+    connection: Connection,
+    account: str,
+    *,
+    retry_after_seconds: float | None,
+    now: datetime,
+    jitter: random.Random,
+) -> None:
+    """The provider asked to wait: nothing goes to this account until then."""
+    row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
+    pause = backoff_seconds(row.throttles, jitter)
+    if retry_after_seconds is not None:
+        pause = max(pause, retry_after_seconds)
+    free_at = max(row.free_at, now + timedelta(seconds=pause))
+    connection.execute(
+        update(accounts).where(accounts.c.name == account).values(free_at=free_at, throttles=row.throttles + 1)
+    )
+
+
+def failed(connection: Connection, account: str, trouble: str, *, now: datetime, jitter: random.Random) -> None:
+    """A send did not get through, or is in doubt: after some in a row the circuit opens.
+
+    While it is open nothing is sent; a safe read probes whether the account is well again.
+    """
+    row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
+    failures = row.failures + 1
+    values: dict[str, object] = {"failures": failures, "trouble": trouble}
+    if failures >= FAILURES_BEFORE_CIRCUIT:
+        pause = backoff_seconds(failures - FAILURES_BEFORE_CIRCUIT, jitter)
+        values["probe_at"] = now + timedelta(seconds=pause)
+    connection.execute(update(accounts).where(accounts.c.name == account).values(**values))
+
+
+def well(connection: Connection, account: str) -> None:
+    """A send or a probe got through."""
+    connection.execute(
+        update(accounts).where(accounts.c.name == account).values(throttles=0, failures=0, probe_at=None, trouble=None)
+    )
+
+
+def look_up_proven(connection: Connection, account: str, now: datetime) -> None:
+    """A look-up has shown a batch that was accepted on this account."""
+    connection.execute(
+        update(accounts)
+        .where(accounts.c.name == account, accounts.c.look_up_proven_at.is_(None))
+        .values(look_up_proven_at=now)
+    )

@@ -1,0 +1,286 @@
+"""Claiming a batch, sending it, and writing down what came of it: intent before act."""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, Row, insert, select, update
+
+from connector.dispatch import pace
+from connector.extension.plugins import Plugins
+from connector.extension.provider import Provider
+from connector.ledger import log
+from connector.ledger.database import Ledger
+from connector.ledger.tables import (
+    BatchState,
+    DispatchState,
+    Task,
+    accounts,
+    attempts,
+    batches,
+    dispatches,
+    shapes,
+)
+from connector.model.batch import Attempt, Batch, Deadline
+from connector.model.campaign import Campaign
+from connector.model.errors import NotSent, Stopped, Throttled
+from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
+from connector.model.text import Template
+from connector.tracking import track
+from connector.tracking.policy import Policy
+from connector.tracking.polling import receiver_is_there
+
+logger = logging.getLogger("connector.dispatch")
+
+FIRST_LOOK_UP = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One integration, ready to send."""
+
+    provider: Provider
+    integration_id: str
+    request_timeout_seconds: float
+    messages_per_second: float | None
+    callback_base: str | None
+    """Where the provider reaches us, with the integration's id; None: nothing is called back."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What every step of the work needs."""
+
+    ledger: Ledger
+    plugins: Plugins
+    lines: Mapping[str, Line]
+    """By the name of the integration."""
+    policy: Policy
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    jitter: random.Random = field(default_factory=random.Random)
+
+    def line_of(self, connection: Connection, dispatch: int) -> Line | None:
+        """The line of a dispatch; None: its integration isn't configured any more."""
+        name = connection.scalar(select(dispatches.c.integration).where(dispatches.c.number == dispatch))
+        return self.lines.get(name or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that is ours to send, once."""
+
+    number: int
+    attempt: Attempt
+    line: Line
+
+
+def claim(desk: Desk) -> Claim | None:
+    """Claim the next batch that is due: the intent is durable before anything leaves."""
+    now = desk.clock()
+    with desk.ledger.read() as connection:
+        if connection.execute(_due(now).limit(1)).first() is None:
+            return None
+    with desk.ledger.write() as connection:
+        while True:
+            batch = connection.execute(_due(now).limit(1)).first()
+            if batch is None:
+                return None
+            dispatch = connection.execute(select(dispatches).where(dispatches.c.number == batch.dispatch)).one()
+            line = desk.lines.get(dispatch.integration)
+            if line is None:
+                track.stopped(
+                    connection,
+                    batch.dispatch,
+                    DispatchState.stopped,
+                    f"The integration {dispatch.integration} is not in the configuration. Add it, then resume.",
+                )
+                continue
+            if line.provider.account != batch.account:
+                track.stopped(
+                    connection,
+                    batch.dispatch,
+                    DispatchState.stopped,
+                    f"The integration {dispatch.integration} now uses the account {line.provider.account}, and this "
+                    f"dispatch was planned for {batch.account}. Restore the setting, then resume.",
+                )
+                continue
+            send_at = _send_at(desk, batch, dispatch, now)
+            if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
+                if batch.attempts == 0:
+                    track.expired(connection, batch.number, now=now)
+                else:
+                    _hold(connection, batch, "its expiry has passed")
+                continue
+            return _claim(desk, connection, batch, dispatch, line, send_at, now)
+
+
+def _due(now: datetime) -> Any:
+    return (
+        select(batches)
+        .join_from(batches, dispatches, batches.c.dispatch == dispatches.c.number)
+        .join(accounts, accounts.c.name == batches.c.account)
+        .where(
+            batches.c.task == Task.send,
+            batches.c.due_at <= now,
+            dispatches.c.state == DispatchState.running,
+            accounts.c.free_at <= now,
+            accounts.c.probe_at.is_(None),
+        )
+        .order_by(batches.c.due_at, batches.c.number)
+    )
+
+
+def _hold(connection: Connection, batch: Row[Any], why: str) -> None:
+    connection.execute(
+        update(batches).where(batches.c.number == batch.number).values(held=True, task=None, last_look_up=why)
+    )
+
+
+def _send_at(desk: Desk, batch: Row[Any], dispatch: Row[Any], now: datetime) -> datetime | None:
+    """When the provider is to send; a batch that was ever in doubt goes some time ahead, to be looked up again."""
+    schedules = desk.lines[dispatch.integration].provider.limits.schedules
+    times = [dispatch.send_at] if dispatch.send_at is not None and dispatch.send_at > now else []
+    if batch.doubt_since is not None:
+        times.append(now + desk.policy.resend_lead)
+    return max(times) if times and schedules else None
+
+
+def _claim(
+    desk: Desk,
+    connection: Connection,
+    batch: Row[Any],
+    dispatch: Row[Any],
+    line: Line,
+    send_at: datetime | None,
+    now: datetime,
+) -> Claim:
+    number = batch.attempts + 1
+    deadline = now + timedelta(seconds=line.request_timeout_seconds)
+    track.move(
+        connection,
+        batch,
+        BatchState.sending,
+        task=Task.overdue,
+        due_at=deadline,
+        deadline=deadline,
+        attempts=number,
+        first_sent_at=batch.first_sent_at or now,
+    )
+    connection.execute(
+        insert(attempts).values(batch=batch.number, number=number, sent_at=now, deadline=deadline, send_at=send_at)
+    )
+    pace.take(connection, batch.account, batch.size, line.messages_per_second, now)
+    attempt = Attempt(
+        number=number,
+        deadline=Deadline(
+            deadline, desk.monotonic() + line.request_timeout_seconds, clock=desk.clock, monotonic=desk.monotonic
+        ),
+        send_at=send_at,
+        expire_at=dispatch.expire_at,
+        callback_url=None if line.callback_base is None else f"{line.callback_base}/{batch.key}",
+    )
+    return Claim(batch.number, attempt, line)
+
+
+def callbacks_expected(connection: Connection, line: Line, now: datetime) -> bool:
+    """Whether the provider calls this line back, and somebody is there to take it."""
+    if line.callback_base is None:
+        return False
+    return receiver_is_there(connection, now)
+
+
+def load(connection: Connection, number: int, attempt: Attempt | None = None) -> Batch:
+    """A batch with its recipients, as the provider gets it."""
+    batch = track.batch_by_number(connection, number)
+    dispatch = connection.execute(select(dispatches).where(dispatches.c.number == batch.dispatch)).one()
+    shape = connection.execute(
+        select(shapes).where(shapes.c.dispatch == batch.dispatch, shapes.c.shape == batch.shape)
+    ).one()
+    rows = connection.execute(log.members(batch)).all()
+    campaign = Campaign.model_validate_json(dispatch.campaign)
+    template = Template.read(shape.text)
+    if attempt is None:
+        attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0), batch.send_at)
+    return Batch(
+        key=batch.key,
+        sender=shape.sender,
+        template=template,
+        defaults=campaign.message.defaults,
+        max_parts=campaign.max_parts,
+        recipients=[row.address for row in rows],
+        values=from_json(f"[{','.join(row.content for row in rows)}]") if template.names else [()] * len(rows),
+        attempt=attempt,
+        first_sent_at=batch.first_sent_at or dispatch.created_at,
+        provider_batch_id=batch.provider_batch_id,
+        message=campaign.message.model_dump(exclude_none=True),
+    )
+
+
+def send(desk: Desk, claimed: Claim) -> None:
+    """Send a claimed batch once, and write down what came of it."""
+    line = claimed.line
+    with desk.ledger.read() as connection:
+        batch = load(connection, claimed.number, claimed.attempt)
+    outcome: Outcome | NotSent
+    try:
+        outcome = desk.plugins.dispatch(line.provider, batch)
+    except NotSent as error:
+        outcome = error
+    except Exception as error:
+        # Whatever a plugin raises, the request may have left.
+        logger.exception("The plugin of %s failed while it sent batch %s.", line.provider.name, batch.key)
+        outcome = InDoubt(f"The plugin of {line.provider.name} failed: {type(error).__name__}.")
+    record(desk, claimed, outcome)
+
+
+def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
+    """Write an outcome: batch, messages, totals, events and the account's state in one transaction."""
+    now = desk.clock()
+    number, attempt, account = claimed.number, claimed.attempt.number, claimed.line.provider.account
+    with desk.ledger.write() as connection:
+        match outcome:
+            case Accepted(provider_batch_id):
+                track.accepted(
+                    connection,
+                    number,
+                    provider_batch_id=provider_batch_id,
+                    attempt=attempt,
+                    now=now,
+                    policy=desk.policy,
+                    callbacks_expected=callbacks_expected(connection, claimed.line, now),
+                )
+                pace.well(connection, account)
+            case Refused():
+                track.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
+                pace.well(connection, account)
+            case InDoubt(cause):
+                track.doubted(connection, number, attempt=attempt, cause=cause, now=now, due_at=now + FIRST_LOOK_UP)
+                pace.failed(connection, account, cause, now=now, jitter=desk.jitter)
+            case Throttled():
+                track.returned(connection, number, attempt=attempt, ended="throttled", cause=str(outcome), due_at=now)
+                pace.throttled(
+                    connection,
+                    account,
+                    retry_after_seconds=outcome.retry_after_seconds,
+                    now=now,
+                    jitter=desk.jitter,
+                )
+            case Stopped():
+                track.returned(connection, number, attempt=attempt, ended="stopped", cause=str(outcome), due_at=now)
+                dispatch = track.batch_by_number(connection, number).dispatch
+                track.stopped(connection, dispatch, DispatchState.paused, str(outcome))
+            case _:
+                pause = timedelta(seconds=pace.backoff_seconds(attempt - 1, desk.jitter))
+                track.returned(
+                    connection, number, attempt=attempt, ended="not_sent", cause=str(outcome), due_at=now + pause
+                )
+                pace.failed(connection, account, str(outcome), now=now, jitter=desk.jitter)
+    if isinstance(outcome, InDoubt):
+        logger.warning("A batch is in doubt and will be looked up: %s", outcome.cause)
+    elif isinstance(outcome, NotSent):
+        logger.warning("A batch was not sent and waits: %s", outcome)

@@ -1,0 +1,158 @@
+"""Counting a dispatch anew, from its messages and from its events, to compare with its totals."""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from connector.ledger import log, totals
+from connector.ledger.tables import (
+    BatchState,
+    DispatchState,
+    MessageState,
+    attempts,
+    batches,
+    events,
+    messages,
+)
+from connector.model.event import RANK, EventKind, Status
+
+_ENDED = (BatchState.split, BatchState.refused, BatchState.cancelled)
+_DERIVED = {
+    BatchState.waiting: totals.WAITING,
+    BatchState.sending: totals.SENDING,
+    BatchState.in_doubt: totals.IN_DOUBT,
+    BatchState.given_up: totals.UNKNOWN,
+    BatchState.accepted: totals.OPEN,
+}
+_RANKED = [status for status, rank in RANK.items() if rank > 0]
+
+
+def from_messages(connection: Connection, dispatch: Row[Any]) -> Counter[str]:
+    """The counts of a dispatch, one message at a time; messages that no batch carries count as `astray`."""
+    count: Counter[str] = Counter()
+    own = connection.execute(
+        select(
+            messages.c.state,
+            messages.c.reason,
+            messages.c.status_code,
+            messages.c.status_code_source,
+            func.count().label("times"),
+        )
+        .where(messages.c.dispatch == dispatch.number)
+        .group_by(messages.c.state, messages.c.reason, messages.c.status_code, messages.c.status_code_source)
+    )
+    underived = 0
+    for row in own:
+        count[totals.ROWS] += row.times
+        if row.state is None:
+            underived += row.times
+        elif row.state == MessageState.skipped:
+            count[totals.SKIPPED + row.reason] += row.times
+        else:
+            count[row.state] += row.times
+            if row.state != MessageState.enqueue_failed:
+                count[totals.ENQUEUED] += row.times
+    if dispatch.state == DispatchState.planning:
+        count[totals.WAITING] += underived
+        return count
+    for row in connection.execute(_by_batch(dispatch.number)):
+        if row.state == BatchState.accepted:
+            count[totals.ENQUEUED] += row.underived or 0
+        count[_DERIVED[BatchState(row.state)]] += row.underived or 0
+        underived -= row.underived or 0
+        if row.size != row.present:
+            count["astray"] += abs(row.size - row.present)
+    count["astray"] += abs(underived)
+    return count
+
+
+def _by_batch(dispatch: int) -> Any:
+    return (
+        select(
+            batches.c.state,
+            batches.c.size,
+            func.count(messages.c.ordinal).label("present"),
+            func.sum(case((messages.c.state.is_(None) & messages.c.ordinal.is_not(None), 1), else_=0)).label(
+                "underived"
+            ),
+        )
+        .select_from(
+            batches.outerjoin(
+                messages,
+                (messages.c.dispatch == batches.c.dispatch)
+                & messages.c.ordinal.between(batches.c.first, batches.c.last)
+                & (messages.c.shape == batches.c.shape)
+                & (messages.c.state.is_(None) | messages.c.state.not_in(log.NEVER_ENQUEUED)),
+            )
+        )
+        .where(batches.c.dispatch == dispatch, batches.c.state.not_in(_ENDED))
+        .group_by(batches.c.number)
+    )
+
+
+def from_events(connection: Connection, dispatch: int) -> Counter[str]:
+    """The counts that the log tells: what was skipped, failed and enqueued, and the highest rank of each message."""
+    count: Counter[str] = Counter()
+    of_messages = (events.c.dispatch == dispatch) & (events.c.kind == EventKind.message)
+    for row in connection.execute(
+        select(events.c.status, func.sum(events.c.size).label("times"))
+        .where(of_messages, events.c.status.in_([Status.skipped, Status.enqueue_failed, Status.enqueued]))
+        .group_by(events.c.status)
+    ):
+        count[row.status] += row.times
+    rank = func.max(case({status: rank for status, rank in RANK.items()}, value=events.c.status))
+    highest = (
+        select(rank.label("rank"))
+        .where(of_messages, events.c.status.in_(_RANKED))
+        .group_by(events.c.ordinal)
+        .subquery()
+    )
+    by_rank = {rank: status for status, rank in RANK.items()}
+    for row in connection.execute(select(highest.c.rank, func.count().label("times")).group_by(highest.c.rank)):
+        count[by_rank[row.rank]] += row.times
+    count[totals.OPEN] = count[Status.enqueued] - sum(count[status] for status in _RANKED)
+    return count
+
+
+def copies(connection: Connection, dispatch: int) -> int:
+    """How many batches of a dispatch have more than one accepted copy that was not cancelled."""
+    several = (
+        select(attempts.c.batch)
+        .join_from(attempts, batches, attempts.c.batch == batches.c.number)
+        .where(batches.c.dispatch == dispatch, attempts.c.ended == "accepted")
+        .group_by(attempts.c.batch)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    return connection.scalar(select(func.count()).select_from(several)) or 0
+
+
+def differences(connection: Connection, dispatch: Row[Any]) -> list[str]:
+    """Where totals, messages and events of a dispatch disagree, or its sums don't close; empty: nowhere."""
+    kept = Counter(totals.read(connection, dispatch.number))
+    counted = from_messages(connection, dispatch)
+    told = from_events(connection, dispatch.number)
+    found = []
+    names = {name for name in kept | counted if not name.startswith(totals.CODE)}
+    for name in sorted(names - {totals.PARTS, totals.DOUBLE_SEND, totals.LATE}):
+        if kept[name] != counted[name]:
+            found.append(f"{name}: the totals say {kept[name]}, the messages {counted[name]}")
+    kept["skipped"] = sum(times for name, times in kept.items() if name.startswith(totals.SKIPPED))
+    compared: list[str] = [Status.enqueued, Status.enqueue_failed, totals.OPEN, *_RANKED]
+    if dispatch.state != DispatchState.planning:
+        compared.append(Status.skipped)
+    for name in compared:
+        if kept[name] != told[name]:
+            found.append(f"{name}: the totals say {kept[name]}, the events {told[name]}")
+    before = sum(kept[name] for name in ("skipped", *dict.fromkeys(_DERIVED.values()))) - kept[totals.OPEN]
+    if kept[totals.ROWS] != before + kept[totals.ENQUEUE_FAILED] + kept[totals.ENQUEUED]:
+        found.append("the sum of the states is not the number of rows")
+    if kept[totals.ENQUEUED] != kept[totals.OPEN] + sum(kept[status] for status in _RANKED):
+        found.append("the sum of what became of the enqueued is not their number")
+    if kept[totals.DOUBLE_SEND]:
+        found.append(f"double_send: {kept[totals.DOUBLE_SEND]} messages were accepted twice by the provider")
+    twice = copies(connection, dispatch.number)
+    if twice:
+        found.append(f"{twice} batches have two accepted copies that are not cancelled")
+    return found

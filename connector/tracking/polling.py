@@ -1,0 +1,96 @@
+"""Asking for the reports that callbacks did not bring, and closing the waiting period."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select, update
+
+from connector.extension.plugins import Plugins
+from connector.extension.provider import Provider
+from connector.ledger import log
+from connector.ledger.database import Ledger
+from connector.ledger.tables import BatchState, batches, messages, receivers
+from connector.model.batch import Batch
+from connector.model.errors import ConnectorError
+from connector.tracking import track
+from connector.tracking.policy import Policy
+
+logger = logging.getLogger("connector.tracking")
+
+RECEIVER_SEEN_WITHIN = timedelta(seconds=15)
+
+
+def receiver_is_there(connection: Connection, now: datetime) -> bool:
+    """Whether a server takes callbacks just now."""
+    seen_at = connection.scalar(select(func.max(receivers.c.seen_at)))
+    return seen_at is not None and seen_at >= now - RECEIVER_SEEN_WITHIN
+
+
+def backlogged(connection: Connection, now: datetime) -> bool:
+    """Whether callbacks that were taken are not written yet."""
+    backlog = connection.scalar(
+        select(func.sum(receivers.c.backlog)).where(receivers.c.seen_at >= now - RECEIVER_SEEN_WITHIN)
+    )
+    return bool(backlog)
+
+
+def poll(
+    ledger: Ledger,
+    plugins: Plugins,
+    provider: Provider,
+    integration_id: str,
+    batch: Batch,
+    number: int,
+    *,
+    policy: Policy,
+    clock: Callable[[], datetime],
+    called_back: bool,
+) -> bool:
+    """Ask for the reports of an accepted batch; True when the provider answered in full.
+
+    Past the waiting period a full answer, or a provider that can't be polled, closes it: what is still open
+    is unconfirmed.
+    """
+    answered = False
+    if provider.supports("poll"):
+        try:
+            for report in provider.poll(batch):
+                receipts = plugins.map_events(provider, report)
+                with ledger.write() as connection:
+                    track.received(
+                        connection,
+                        [(integration_id, receipt) for receipt in receipts],
+                        now=clock(),
+                        policy=policy,
+                    )
+                answered = report.closes or answered
+        except ConnectorError as error:
+            logger.warning("Reports could not be asked for: %s", error)
+        except Exception:
+            logger.exception("The plugin of %s failed while it polled batch %s.", provider.name, batch.key)
+    now = clock()
+    with ledger.write() as connection:
+        row = track.batch_by_number(connection, number)
+        if row.state != BatchState.accepted:
+            return answered
+        ends_at = policy.period_ends(row.accepted_at, row.send_at)
+        may_close = answered or not provider.supports("poll")
+        if now > ends_at and may_close and not backlogged(connection, now):
+            track.unconfirmed(connection, row, now=now)
+        still_open = connection.scalar(
+            select(func.count()).select_from(
+                log.members(row).where(messages.c.state.is_(None)).order_by(None).subquery()
+            )
+        )
+        if not still_open:
+            values: dict[str, object] = {"task": None, "due_at": None}
+        else:
+            first = policy.first_poll if called_back else policy.first_poll_alone
+            pause = min(policy.longest_poll_pause, first * 2 ** min(row.polls, 16))
+            due_at = now + pause
+            if now < ends_at < due_at:
+                due_at = ends_at + timedelta(seconds=1)
+            values = {"due_at": due_at}
+        connection.execute(update(batches).where(batches.c.number == number).values(polls=row.polls + 1, **values))
+    return answered
