@@ -1,0 +1,168 @@
+"""Loading and checking configuration and campaigns: all faults at once, or a checked result."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from connector.config import secrets
+from connector.config.document import plain, read_document
+from connector.config.messages import Inspection, Wrong, faults, unknown_name
+from connector.config.names import unknown_defaults
+from connector.config.schema import CAMPAIGN, CONFIGURATION, campaign_schema, compose, rules
+from connector.config.settings import ConfiguredIntegration, Settings, Tables
+from connector.extension.plugins import Plugins
+from connector.extension.provider import IntegrationSettings
+from connector.model.campaign import Campaign
+from connector.model.errors import CampaignError, ConfigurationError
+from connector.model.text import Template
+
+ReadSecret = Callable[[str], str]
+
+
+def load_settings(path: str | os.PathLike[str], plugins: Plugins, read_secret: ReadSecret | None = None) -> Settings:
+    """The settings in a TOML (or JSON) file.
+
+    Relative paths inside, of secrets and of the SQLite file, start at the current directory. Raises
+    `ConfigurationError` with everything that is wrong.
+    """
+    document, unreadable = read_document(
+        Path(path), missing="Write one, or name yours with --config PATH or $CONNECTOR_CONFIG."
+    )
+    if unreadable:
+        raise ConfigurationError(unreadable)
+    return check_settings(document, plugins, str(path), read_secret)
+
+
+def check_settings(
+    data: Mapping[str, Any],
+    plugins: Plugins,
+    source: str = "configuration",
+    read_secret: ReadSecret | None = None,
+) -> Settings:
+    """The settings in a host's dictionary; `source` stands for the file in messages.
+
+    A host that hands over `read_secret` may give secrets by any name that this function knows; else they are
+    `env:NAME`, `file:PATH` or `keyring:NAME`. Secrets are read at use, not here.
+
+    Raises `ConfigurationError` with everything that is wrong.
+    """
+    document, wrong = plain(data)
+    wrong += _unknown_providers(document, plugins)
+    wrong += unknown_defaults(document)
+    ruleset = rules(compose(plugins), CONFIGURATION, own_secrets=read_secret is not None)
+    inspection = Inspection(ruleset, document)
+    wrong += _unless_known(inspection.violations(), wrong)
+    if not isinstance(document, dict):
+        raise ConfigurationError(faults(wrong, source))
+
+    late: list[Wrong] = []
+    reader = secrets.read_secret if read_secret is None else read_secret
+    integrations = _integrations(document.get("integrations"), plugins, reader, inspection, late)
+    shared = {name: table for name, table in document.items() if name != "integrations"}
+    tables = Tables()
+    try:
+        tables = Tables.model_validate(shared)
+    except ValidationError as error:
+        late += inspection.validation(error)
+    wrong += [each for each in late if not any(_touches(each, other) for other in wrong)]
+    if wrong:
+        raise ConfigurationError(faults(wrong, source))
+    return Settings(integrations=integrations, **{name: getattr(tables, name) for name in type(tables).model_fields})
+
+
+def _unknown_providers(document: Any, plugins: Plugins) -> list[Wrong]:
+    integrations = document.get("integrations") if isinstance(document, dict) else None
+    wrong = []
+    for name, table in integrations.items() if isinstance(integrations, dict) else ():
+        provider = table.get("provider") if isinstance(table, dict) else None
+        if isinstance(provider, str) and provider not in plugins.providers:
+            sentence = unknown_name(provider, sorted(plugins.providers), "provider")
+            broken = "".join(f" The plugin {each.name} is left out: {each.reason}." for each in plugins.broken)
+            wrong.append(Wrong(("integrations", name, "provider"), sentence + broken))
+    return wrong
+
+
+def _integrations(
+    tables: Any, plugins: Plugins, read_secret: ReadSecret, inspection: Inspection, wrong: list[Wrong]
+) -> dict[str, ConfiguredIntegration]:
+    """The integrations whose settings their providers take; the others are added to `wrong`."""
+    integrations = {}
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        provider = table.get("provider") if isinstance(table, dict) else None
+        if not isinstance(provider, str) or provider not in plugins.providers:
+            continue
+        given = {key: value for key, value in table.items() if key != "provider"}
+        at = ("integrations", name)
+        model: type[IntegrationSettings] = plugins.providers[provider].Settings
+        try:
+            settings = model.model_validate(given, context={"read_secret": read_secret})
+        except ValidationError as error:
+            wrong += inspection.validation(error, at)
+        except Exception as error:
+            # A plugin's validator may fail in any way; the rest is checked all the same.
+            wrong.append(Wrong(at, f"The plugin of {provider} failed to check this ({type(error).__name__})."))
+        else:
+            integrations[name] = ConfiguredIntegration(name, provider, settings)
+    return integrations
+
+
+def _unless_known(wrong: list[Wrong], known: list[Wrong]) -> list[Wrong]:
+    """Without what a more telling sentence was found for."""
+    paths = {each.path for each in known}
+    return [each for each in wrong if each.path not in paths]
+
+
+def _touches(one: Wrong, other: Wrong) -> bool:
+    """Whether one stands inside the other: what the schema found wrong, models find wrong again."""
+    length = min(len(one.path), len(other.path))
+    return one.path[:length] == other.path[:length]
+
+
+def load_campaign(path: str | os.PathLike[str]) -> Campaign:
+    """The campaign in a TOML or JSON file. Raises `CampaignError` with everything that is wrong."""
+    document, unreadable = read_document(Path(path), missing="Name the file of a campaign, in TOML or JSON.")
+    if unreadable:
+        raise CampaignError(unreadable)
+    return check_campaign(document, str(path))
+
+
+def check_campaign(data: Mapping[str, Any], source: str = "campaign") -> Campaign:
+    """The campaign in a host's dictionary; `source` stands for the file in messages.
+
+    Whether the names in it are configured is `campaign_faults`'s to say. Raises `CampaignError` with everything
+    that is wrong.
+    """
+    document, wrong = plain(data)
+    inspection = Inspection(rules({CAMPAIGN: campaign_schema()}, CAMPAIGN), document)
+    wrong += _unless_known(inspection.violations(), wrong)
+    wrong += _torn_parameters(document)
+    campaign = None
+    try:
+        campaign = Campaign.model_validate(document)
+    except ValidationError as error:
+        late = inspection.validation(error)
+        wrong += [each for each in late if not any(_touches(each, other) for other in wrong)]
+    if campaign and campaign.send_at and campaign.expire_at and campaign.expire_at <= campaign.send_at:
+        wrong.append(Wrong(("expire_at",), "This is not after send_at; give a later time."))
+    if wrong or campaign is None:
+        raise CampaignError(faults(wrong, source))
+    return campaign
+
+
+def _torn_parameters(document: Any) -> list[Wrong]:
+    """Marks that would go out to people as they stand: `${name` without its end, and `${}`."""
+    message = document.get("message") if isinstance(document, dict) else None
+    text = message.get("text") if isinstance(message, dict) else None
+    if not isinstance(text, str):
+        return []
+    path = ("message", "text")
+    wrong = []
+    if "${" in re.sub(r"\$\$\{|\$\{[^{}]*\}", "", text):
+        wrong.append(Wrong(path, "A ${ has no } after its name; write ${name}, and $${ for a literal ${."))
+    if "" in Template.read(text).names:
+        wrong.append(Wrong(path, "A ${} names no parameter; write ${name}, and $${ for a literal ${."))
+    return wrong

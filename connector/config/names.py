@@ -1,0 +1,53 @@
+"""Names that refer to other parts of the configuration."""
+
+import re
+from typing import Any
+
+from connector.config.messages import Wrong, faults, unknown_name
+from connector.config.settings import SENDER, Settings
+from connector.model.campaign import Campaign
+from connector.model.errors import Fault
+
+
+def unknown_defaults(document: Any) -> list[Wrong]:
+    """What [defaults] names and nothing defines; `document` needn't be valid."""
+    defaults = document.get("defaults") if isinstance(document, dict) else None
+    if not isinstance(defaults, dict):
+        return []
+    wrong = []
+    for key, table, what in (("integration", "integrations", "integration"), ("sender", "senders", "sender")):
+        name, known = defaults.get(key), document.get(table, {})
+        if isinstance(name, str) and isinstance(known, dict) and name not in known:
+            wrong.append(Wrong(("defaults", key), unknown_name(name, list(known), what)))
+    return wrong
+
+
+def campaign_faults(campaign: Campaign, settings: Settings, source: str = "campaign") -> list[Fault]:
+    """What a campaign names and the settings don't define: integration, sender, category."""
+    wrong = []
+    integrations = list(settings.integrations)
+    if campaign.integration is None and settings.defaults.integration is None:
+        known = ", ".join(integrations) or "none is configured yet"
+        wrong.append(
+            Wrong(
+                ("integration",),
+                f"The campaign names no integration, and [defaults] of the configuration neither; known: {known}.",
+            )
+        )
+    if campaign.integration is not None and campaign.integration not in settings.integrations:
+        wrong.append(Wrong(("integration",), unknown_name(campaign.integration, integrations, "integration")))
+    if (
+        campaign.sender is not None
+        and campaign.sender not in settings.senders
+        and not re.fullmatch(SENDER, campaign.sender)
+    ):
+        sentence = unknown_name(campaign.sender, list(settings.senders), "sender")
+        wrong.append(
+            Wrong(
+                ("sender",),
+                f"{sentence} A literal one is a phone number, a short code, or up to eleven characters.",
+            )
+        )
+    if campaign.category is not None and campaign.category not in settings.categories:
+        wrong.append(Wrong(("category",), unknown_name(campaign.category, list(settings.categories), "category")))
+    return faults(wrong, source)

@@ -1,0 +1,145 @@
+"""The JSON Schemas (2020-12) of configuration and campaign, composed from the plugins that are loaded."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+from referencing import Registry, Resource
+
+from connector.config.settings import Tables
+from connector.extension.plugins import Plugins
+from connector.extension.provider import Provider
+from connector.extension.secret import REFERENCE
+from connector.model.campaign import Campaign
+from connector.model.errors import PluginError
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+CONFIGURATION = "configuration"
+CAMPAIGN = "campaign"
+
+Schema = dict[str, Any]
+
+
+def schema_id(name: str) -> str:
+    """The stable `$id` of a schema."""
+    return f"urn:campaign-connector:schema:{name}"
+
+
+def compose(plugins: Plugins) -> dict[str, Schema]:
+    """Every schema by name: `configuration`, `campaign`, and `integration.NAME` of each provider.
+
+    Raises `PluginError` when a provider's settings have no JSON Schema.
+    """
+    providers = dict(sorted(plugins.providers.items()))
+    return {
+        CONFIGURATION: _configuration(providers),
+        CAMPAIGN: campaign_schema(),
+        **{f"integration.{name}": _integration(name, provider) for name, provider in providers.items()},
+    }
+
+
+def text(schema: Schema) -> str:
+    """A schema as it is printed and published."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def campaign_schema() -> Schema:
+    """The schema of a campaign, which needs no plugin."""
+    return _headed(CAMPAIGN, Campaign)
+
+
+def _headed(name: str, model: type[BaseModel]) -> Schema:
+    return {"$schema": DIALECT, "$id": schema_id(name), **model.model_json_schema()}
+
+
+def _configuration(providers: Mapping[str, type[Provider]]) -> Schema:
+    schema = _headed(CONFIGURATION, Tables)
+    schema["title"] = "Configuration"
+    schema["description"] = "The settings of a whole connector: connector.toml."
+    schema["properties"] = {
+        "integrations": {
+            "title": "Integrations",
+            "description": "Configured uses of providers, each under a name of your own.",
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/Integration"},
+        },
+        **schema["properties"],
+    }
+    schema["$defs"]["Integration"] = {
+        "title": "Integration",
+        "description": "A provider, and its settings.",
+        "type": "object",
+        "properties": {
+            "provider": {
+                "title": "Provider",
+                "description": "The messaging service, by the name that its plugin gives it.",
+                "enum": list(providers),
+            }
+        },
+        "required": ["provider"],
+        "allOf": [
+            {
+                "if": {"properties": {"provider": {"const": name}}, "required": ["provider"]},
+                "then": {"$ref": schema_id(f"integration.{name}")},
+            }
+            for name in providers
+        ],
+    }
+    if not providers:
+        # An empty allOf is no valid schema.
+        del schema["$defs"]["Integration"]["allOf"]
+    return schema
+
+
+def _integration(name: str, provider: type[Provider]) -> Schema:
+    try:
+        schema = _headed(f"integration.{name}", provider.Settings)
+    except Exception as error:
+        raise PluginError(f"The settings of provider {name} have no JSON Schema: {type(error).__name__}.") from error
+    schema["title"] = provider.title
+    schema["properties"] = {"provider": {"title": "Provider", "const": name}, **schema.get("properties", {})}
+    schema["required"] = ["provider", *schema.get("required", [])]
+    return schema
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a document is checked against: one schema, and the others that it refers to."""
+
+    validator: Draft202012Validator
+    resolve: Callable[[str], Schema]
+    """The schema behind a `$ref` that the validator meets."""
+
+
+def rules(schemas: Mapping[str, Schema], name: str, *, own_secrets: bool = False) -> Rules:
+    """The rules of the schema `name`.
+
+    With `own_secrets` a secret may be given by any name, because the host resolves them.
+    """
+    readied = {schema["$id"]: _readied(schema, schema["$id"], own_secrets) for schema in schemas.values()}
+    registry: Registry[Any] = Registry().with_resources(
+        (identifier, Resource.from_contents(schema)) for identifier, schema in readied.items()
+    )
+    validator = Draft202012Validator(
+        readied[schema_id(name)], registry=registry, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+    return Rules(validator, lambda reference: registry.resolver().lookup(reference).contents)
+
+
+def _readied(node: Any, identifier: str, own_secrets: bool) -> Any:
+    """The same schema with absolute references, and without the pattern of secrets if the host has its own."""
+    if isinstance(node, list):
+        return [_readied(item, identifier, own_secrets) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _readied(value, identifier, own_secrets) for key, value in node.items()}
+    reference = node.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#"):
+        node["$ref"] = identifier + reference
+    if own_secrets and node.get("pattern") == REFERENCE:
+        del node["pattern"]
+        node["minLength"] = 1
+    return node
