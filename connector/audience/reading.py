@@ -1,0 +1,583 @@
+"""Reading recipients, one at a time: CSV, JSON Lines, or what a host hands over.
+
+A file is read once, as a stream, and never held. What breaks it names the line.
+"""
+
+import codecs
+import csv
+import difflib
+import gzip
+import io
+import json
+import re
+import sys
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from hashlib import blake2b
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, NoReturn, Self, TextIO
+
+from connector.model.errors import Fault, RecipientsError
+from connector.model.recipient import Recipient
+
+Row = tuple[str, str | None, str | None, str | None, str | None, tuple[str | None, ...]]
+"""`to` (empty where the row has none), `customer_id`, `text`, `sender`, metadata as JSON, and the values asked for.
+
+A missing value is None.
+"""
+
+USED = ("to", "customer_id", "text", "sender")
+NOT_USED_YET = ("language", "time_zone", "identities")
+METADATA_PREFIX = "metadata."
+SEPARATORS = ",;\t"
+
+STANDARD_INPUT = "-"
+JSON_LINES_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+
+_NAMES_FOR_A_NUMBER = ("msisdn", "mobile", "phone", "cell", "tel", "handy", "recipient", "number", "gsm", "sms")
+_LONGEST_HEADER_LINES = 100
+
+
+class RowSource(ABC):
+    """Recipients that are read once, from the first to the last.
+
+    `with` closes what it reads from; so does reading to the end.
+    """
+
+    columns: tuple[str, ...] | None = None
+    """The columns by the names they are asked for; None where only the rows tell."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """The file, or what stands for one."""
+        self._hash = blake2b(digest_size=16)
+        self._not_seen: set[str] | None = None
+        self._unused: set[str] = set()
+        self._begun = False
+        self._ended = False
+
+    def rows(self, names: Sequence[str]) -> Iterator[Row]:
+        """Every row, with the values of these parameters in this order.
+
+        Raises `RecipientsError` at the first row that can't be read, naming its line.
+        """
+        if self._begun:
+            raise RuntimeError(f"{self.name} is read once; open it again to read it again")
+        self._begun = True
+        self._not_seen = set(names)
+        return self._read(tuple(names))
+
+    def _read(self, names: tuple[str, ...]) -> Iterator[Row]:
+        with self:
+            yield from self._rows(names)
+            self._ended = True
+
+    @abstractmethod
+    def _rows(self, names: tuple[str, ...]) -> Iterator[Row]: ...
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Which parameters there is no column for.
+
+        Where only the rows tell: those asked for that no row had, once all rows are read.
+        """
+        if self.columns is not None:
+            return [name for name in names if name not in self.columns or _reserved(name)]
+        if not self._ended or self._not_seen is None:
+            return []
+        return [name for name in names if name in self._not_seen]
+
+    def nearest(self, name: str) -> str | None:
+        """The parameter column whose name comes nearest."""
+        return _nearest(name, [column for column in self.columns or () if not _reserved(column)])
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Reserved columns that are there and that nothing uses yet; of JSON Lines, those seen so far."""
+        return tuple(name for name in NOT_USED_YET if name in self._unused)
+
+    def digest(self) -> str:
+        """A digest of all that was read. Raises `RuntimeError` before the end of the rows."""
+        if not self._ended:
+            raise RuntimeError(f"{self.name} isn't read to its end")
+        return self._hash.hexdigest()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is read from."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _refuse(self, place: str, message: str) -> NoReturn:
+        raise RecipientsError([Fault(place, message, self.name)])
+
+
+def read_file(path: str | Path, *, encoding: str = "utf-8", mapping: Mapping[str, str] | None = None) -> RowSource:
+    """Recipients from a file; `-` is standard input, and what is compressed by gzip is unpacked.
+
+    CSV, its separator found by its header, or JSON Lines. `mapping` renames columns: `{"to": "Mobile"}`.
+
+    Raises `RecipientsError` when it can't be opened or its header can't be used.
+    """
+    file = _File(str(path), encoding, dict(mapping or {}))
+    try:
+        head = file.head()
+        if file.name.lower().endswith(JSON_LINES_ENDINGS) or (head and head[-1].lstrip().startswith("{")):
+            return _JsonLines(file, head)
+        return _Csv(file, head)
+    except BaseException:
+        file.close()
+        raise
+
+
+def read_recipients(recipients: Iterable[Recipient | Mapping[str, Any]]) -> RowSource:
+    """Recipients from a host: `Recipient`s, or mappings with the same names.
+
+    Of a mapping, what isn't a reserved name is a parameter; parameters may also stand under `parameters`.
+    """
+    return _Given(recipients)
+
+
+def _reserved(column: str) -> bool:
+    return column in USED or column in NOT_USED_YET or column.startswith(METADATA_PREFIX)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    by_folded = {column.casefold(): column for column in known}
+    found = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.5)
+    return by_folded[found[0]] if found else None
+
+
+def _likely_numbers(columns: Sequence[str]) -> str | None:
+    """The column that most likely holds the numbers."""
+    for column in columns:
+        if column.casefold() == "to":
+            return column
+    for word in _NAMES_FOR_A_NUMBER:
+        for column in columns:
+            if word in column.casefold():
+                return column
+    return _nearest("to", columns) or (columns[0] if columns else None)
+
+
+class _Hashed(io.RawIOBase):
+    """Bytes on their way to the decoder, hashed as they pass."""
+
+    def __init__(self, stream: BinaryIO, update: Callable[[memoryview], None]) -> None:
+        self._stream = stream
+        self._update = update
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        self._update(memoryview(buffer)[:count])
+        return count
+
+
+class _File:
+    """A file's lines, decoded; errors of reading and decoding name the line."""
+
+    def __init__(self, path: str, encoding: str, mapping: dict[str, str]) -> None:
+        self.name = "standard input" if path == STANDARD_INPUT else path
+        self.encoding = encoding
+        self.mapping = mapping
+        self.hash = blake2b(digest_size=16)
+        self._opened: list[Any] = []
+        try:
+            codec = codecs.lookup(encoding)
+            with io.TextIOWrapper(io.BytesIO(), encoding=encoding):
+                pass
+        except (LookupError, ValueError):
+            self.refuse("", f"there is no encoding {encoding!r}; usual ones are utf-8, cp1252 and utf-16")
+        try:
+            self._text = self._open(path, "utf-8-sig" if codec.name == "utf-8" else encoding)
+        except OSError as error:
+            self.close()
+            self.refuse("", f"it can't be read: {error.strerror or error}")
+        # What the same bytes mean depends on these two.
+        self.hash.update(json.dumps([codec.name, sorted(mapping.items())]).encode())
+        self.lines = self._lines()
+
+    def _open(self, path: str, encoding: str) -> TextIO:
+        stream: Any
+        if path == STANDARD_INPUT:
+            stream = sys.stdin.buffer
+        else:
+            stream = Path(path).open("rb")  # noqa: SIM115
+            self._opened.append(stream)
+        if stream.peek(2)[:2] == b"\x1f\x8b":
+            stream = gzip.GzipFile(fileobj=stream, mode="rb")
+            self._opened.append(stream)
+        hashed = io.BufferedReader(_Hashed(stream, self.hash.update), 1 << 18)
+        return io.TextIOWrapper(hashed, encoding=encoding, newline="")
+
+    def close(self) -> None:
+        for stream in reversed(self._opened):
+            stream.close()
+        self._opened.clear()
+
+    def _lines(self) -> Iterator[str]:
+        number = 0
+        try:
+            for number, line in enumerate(self._text, 1):
+                if "\0" in line:
+                    self.refuse(
+                        f"line {number}",
+                        "it holds a NUL character, so this is not text in the encoding "
+                        f"{self.encoding}; name the right one with --encoding, or take the character out",
+                    )
+                yield line
+        except UnicodeDecodeError as error:
+            # Lines are decoded a block ahead of those that were given out.
+            number += 1 + error.object.count(b"\n", 0, error.start)
+            if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                remedy = "it looks like UTF-16: --encoding utf-16"
+            else:
+                remedy = "name the file's own encoding, such as --encoding cp1252, or save it as UTF-8"
+            self.refuse(
+                f"line {number}",
+                f"byte 0x{error.object[error.start]:02x} is not valid in {self.encoding}; {remedy}",
+            )
+        except UnicodeError:
+            self.refuse(f"line {number + 1}", f"it is not text in {self.encoding}; name the right --encoding")
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            self.refuse(f"line {number + 1}", "the compressed file is damaged or cut off here; make it again")
+        except OSError as error:
+            self.refuse(f"line {number + 1}", f"it can't be read any further: {error.strerror or error}")
+
+    def head(self) -> list[str]:
+        """The lines up to and with the first that isn't blank; empty where there is none."""
+        head: list[str] = []
+        for line in self.lines:
+            head.append(line.removeprefix("\ufeff") if not head else line)
+            if head[-1].strip():
+                return head
+        return []
+
+    def refuse(self, place: str, message: str) -> NoReturn:
+        raise RecipientsError([Fault(place, message, self.name)])
+
+
+class _Csv(RowSource):
+    def __init__(self, file: _File, head: list[str]) -> None:
+        super().__init__(file.name)
+        self._file = file
+        self._hash = file.hash
+        if not head:
+            self._refuse("", "it is empty; its first line must name the columns, one of them `to`")
+        while sum(line.count('"') for line in head) % 2 and len(head) < _LONGEST_HEADER_LINES:
+            line = next(file.lines, None)
+            if line is None:
+                break
+            head.append(line)
+        self._reader = csv.reader(chain(head, file.lines), delimiter=self._separator(head), strict=True)
+        try:
+            written = _first_row(self._reader)
+        except csv.Error as error:
+            self._refuse("line 1", f"the header can't be read: {_torn(error)}")
+        self._width = len(written)
+        self._places = self._name(written)
+        self.columns = tuple(self._places)
+        self._unused = {column for column in NOT_USED_YET if column in self._places}
+
+    def _separator(self, head: list[str]) -> str:
+        """The separator that finds the `to` column, and of several the one that finds most columns."""
+        to = self._file.mapping.get("to", "to")
+        best, separator = (False, 0), SEPARATORS[0]
+        for tried in SEPARATORS:
+            try:
+                cells = _first_row(csv.reader(head, delimiter=tried, strict=True))
+            except csv.Error:
+                continue
+            found = (to in (cell.strip() for cell in cells), len(cells))
+            if found > best:
+                best, separator = found, tried
+        return separator
+
+    def _name(self, written: list[str]) -> dict[str, int]:
+        """Columns by name, after renaming. Raises all that is wrong with the header at once."""
+        names = [cell.strip() for cell in written]
+        line = f"line {self._reader.line_num}"
+        faults = []
+        for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
+            faults.append(f"the column {name!r} stands there {names.count(name)} times; rename or remove the others")
+        places = {name: place for place, name in enumerate(names) if name}
+        renamed = dict(places)
+        for name, column in self._file.mapping.items():
+            if column not in places:
+                near = _nearest(column, list(places))
+                hint = f"; the nearest is {near!r}" if near else ""
+                faults.append(f"there is no column {column!r}, which --map {name}={column} names{hint}")
+            else:
+                if renamed.get(column) == places[column]:
+                    del renamed[column]
+                renamed[name] = places[column]
+        if "to" not in renamed and "to" not in self._file.mapping:
+            likely = _likely_numbers(list(places))
+            hint = f"; if {likely!r} holds the numbers: --map {_quoted(f'to={likely}')}" if likely else ""
+            faults.append(f"there is no column `to`{hint}")
+        if faults:
+            raise RecipientsError([Fault(line, fault, self.name) for fault in faults])
+        return dict(sorted(renamed.items(), key=itemgetter(1)))
+
+    def _rows(self, names: tuple[str, ...]) -> Iterator[Row]:
+        places, width, reader = self._places, self._width, self._reader
+        # Every row gets one empty cell more, which stands for all columns that aren't there.
+        absent = width
+        fixed = itemgetter(*(places.get(name, absent) for name in USED))
+        values = _picker([absent if _reserved(name) else places.get(name, absent) for name in names])
+        metadata = {
+            name.removeprefix(METADATA_PREFIX): place
+            for name, place in places.items()
+            if name.startswith(METADATA_PREFIX)
+        }
+        found: str | None = None
+        line = reader.line_num
+        try:
+            for row in reader:
+                if len(row) != width:
+                    if len(row) > 1 or (row and row[0].strip()):
+                        self._refuse(
+                            f"line {line + 1}",
+                            f"it has {len(row)} cells where the header has {width}; "
+                            "a value that contains the separator, or a line break, must stand in quotes",
+                        )
+                    line = reader.line_num
+                    continue
+                row.append("")
+                to, customer_id, text, sender = fixed(row)
+                picked = values(row)
+                if "" in picked:
+                    picked = tuple([value or None for value in picked])
+                if metadata:
+                    found = _json({name: row[place] for name, place in metadata.items() if row[place]})
+                yield to, customer_id or None, text or None, sender or None, found, picked
+                line = reader.line_num
+        except csv.Error as error:
+            self._refuse(f"line {line + 1}", f"{_torn(error)} (noticed on line {reader.line_num})")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _first_row(rows: Iterable[list[str]]) -> list[str]:
+    return next((row for row in rows if any(cell.strip() for cell in row)), [])
+
+
+def _quoted(argument: str) -> str:
+    return argument if re.fullmatch(r"[\w=.-]+", argument) else f'"{argument}"'
+
+
+def _torn(error: csv.Error) -> str:
+    if "field larger" in str(error):
+        return (
+            "a quoted value opens here and goes on for too long; close its quote, or double a quote that belongs in it"
+        )
+    if "unexpected end" in str(error):
+        return "a quoted value opens here and is never closed; close its quote, or double a quote that belongs in it"
+    return "a quote stands where none may; a quote inside a quoted value must be doubled"
+
+
+def _picker(places: list[int]) -> Callable[[list[str]], tuple[str | None, ...]]:
+    if not places:
+        return lambda row: ()
+    if len(places) == 1:
+        (place,) = places
+        return lambda row: (row[place],)
+    return itemgetter(*places)
+
+
+class _NotText(Exception):
+    """A value that can't be put in a text, or kept."""
+
+
+def _json(metadata: Mapping[str, Any]) -> str | None:
+    """Metadata as it is kept. Raises `_NotText`."""
+    try:
+        return json.dumps(metadata, ensure_ascii=False, separators=(",", ":")) if metadata else None
+    except (TypeError, ValueError) as error:
+        raise _NotText(f"its metadata can't be written as JSON: {error}") from None
+
+
+class _Records(RowSource):
+    """Rows that each name their own columns."""
+
+    def _row(self, record: Mapping[str, Any], names: tuple[str, ...]) -> Row:
+        """A record's row. Raises `_NotText`."""
+        if "to" not in record:
+            likely = _likely_numbers([key for key in record if not _reserved(key)])
+            hint = f"; if {likely!r} holds the number, rename it" if likely else ""
+            raise _NotText(f"it has no `to`{hint}")
+        parameters = record.get("parameters")
+        if parameters is None:
+            parameters = {}
+        elif not isinstance(parameters, Mapping):
+            raise _NotText("`parameters` must be an object")
+        if self._not_seen:
+            self._not_seen -= parameters.keys()
+            self._not_seen -= {name for name in self._not_seen if name in record and not _reserved(name)}
+        for name in NOT_USED_YET:
+            if record.get(name):
+                self._unused.add(name)
+        values = []
+        for name in names:
+            if name in parameters:
+                values.append(_text(name, parameters[name]))
+            else:
+                values.append(None if _reserved(name) else _text(name, record.get(name)))
+        return (
+            _text("to", record["to"]) or "",
+            _text("customer_id", record.get("customer_id")),
+            _text("text", record.get("text")),
+            _text("sender", record.get("sender")),
+            _json(self._metadata(record)),
+            tuple(values),
+        )
+
+    def _metadata(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        metadata = record.get("metadata")
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise _NotText("`metadata` must be an object")
+        flat = {
+            name.removeprefix(METADATA_PREFIX): value
+            for name, value in record.items()
+            if name.startswith(METADATA_PREFIX) and value not in (None, "")
+        }
+        return {**(metadata or {}), **flat}
+
+
+def _text(name: str, value: Any) -> str | None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise _NotText(f"{name!r} holds a NUL character")
+        return value or None
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    raise _NotText(
+        f"{name!r} is no text or number but {_kind(value)}; write each of its values under a name of its own"
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
+
+
+class _Number(float):
+    """A number of a JSON file that comes out as it is written: 1.10 stays 1.10."""
+
+    written: str
+
+    def __new__(cls, written: str) -> Self:
+        number = super().__new__(cls, written)
+        number.written = written
+        return number
+
+    def __str__(self) -> str:
+        return self.written
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_read_json = json.JSONDecoder(parse_float=_Number, parse_constant=_no_number).decode
+
+
+class _JsonLines(_Records):
+    def __init__(self, file: _File, head: list[str]) -> None:
+        super().__init__(file.name)
+        self._file = file
+        self._hash = file.hash
+        self._lines = chain(head, file.lines)
+
+    def _rows(self, names: tuple[str, ...]) -> Iterator[Row]:
+        renamed = self._file.mapping
+        for number, line in enumerate(self._lines, 1):
+            if line.isspace():
+                continue
+            try:
+                record = _read_json(line)
+            except (ValueError, RecursionError) as error:
+                at = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+                self._refuse(f"line {number}", f"it is not JSON{at}; every line must hold one whole object")
+            if not isinstance(record, dict):
+                self._refuse(f"line {number}", f"it holds {_kind(record)}; every line must hold one object")
+            if renamed:
+                taken = {name: record.pop(column) for name, column in renamed.items() if column in record}
+                record.update(taken)
+            try:
+                row = self._row(record, names)
+                if "\\u" in line:
+                    _check_characters(row)
+            except _NotText as error:
+                self._refuse(f"line {number}", str(error))
+            yield row
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _check_characters(row: Row) -> None:
+    """Raise `_NotText` for half a surrogate pair, which no encoding can carry."""
+    *fixed, values = row
+    try:
+        "".join(text for text in (*fixed, *values) if text).encode()
+    except UnicodeEncodeError:
+        raise _NotText("it holds half a character (a lone surrogate); cut texts between characters") from None
+
+
+class _Given(_Records):
+    def __init__(self, recipients: Iterable[Recipient | Mapping[str, Any]]) -> None:
+        super().__init__("recipients")
+        self._recipients = recipients
+
+    def _rows(self, names: tuple[str, ...]) -> Iterator[Row]:
+        update = self._hash.update
+        for number, given in enumerate(self._recipients, 1):
+            place = f"recipient {number}"
+            if isinstance(given, Recipient):
+                record: Mapping[str, Any] = {name: getattr(given, name) for name in Recipient.__slots__}
+            elif isinstance(given, Mapping):
+                record = given
+            else:
+                self._refuse(place, f"it is {_kind(given)}; give a Recipient or a mapping")
+            try:
+                row = self._row(record, names)
+                _check_characters(row)
+                update(_canonical(record))
+            except _NotText as error:
+                self._refuse(place, str(error))
+            yield row
+
+    def close(self) -> None:
+        """Nothing is open: the iterator is the host's."""
+
+
+def _canonical(record: Mapping[str, Any]) -> bytes:
+    """The same bytes for the same recipient, however it was given. Raises `_NotText`."""
+    top = {name: value for name, value in record.items() if name != "parameters"}
+    parameters = {name: top.pop(name) for name in list(top) if not _reserved(name) and name != "metadata"}
+    parameters.update(record.get("parameters") or {})
+    said = [{name: value for name, value in part.items() if value not in (None, "", {})} for part in (top, parameters)]
+    try:
+        return json.dumps(said, sort_keys=True, default=str).encode()
+    except (TypeError, ValueError) as error:
+        raise _NotText(f"it can't be read: {error}") from None
