@@ -17,7 +17,8 @@ from connector_sinch.errors import ApiError, read_error, without_numbers
 _INDEX = re.compile(r"\bto\[(\d{1,4})\]")
 _FIELD = re.compile(r"""['"](?:request\.|batch\.)?([a-z_]+)(?=['".\[])""")
 _NUMBER = re.compile(r"\+?(\d{7,20})")
-_VALUE = re.compile(r"""\bvalue (?:'.*'|".*"|\S+)""", re.DOTALL)
+# Up to the last quote, as a value may hold quotes itself.
+_VALUE = re.compile(r"""\bvalue (?:'.*'|".*")""", re.DOTALL)
 
 # The advice for a field that is the same in every batch of the campaign.
 _CAMPAIGN_FIELDS = {
@@ -115,13 +116,14 @@ def _whom(status: int, error: ApiError, batch: Batch) -> tuple[Scope, tuple[int,
 
 def _pointed_at(text: str, recipients: Sequence[str]) -> tuple[Scope, tuple[int, ...], str | None]:
     """Whom the sentence of a 400 points at: positions in `to`, numbers, or a field of the whole batch."""
-    positions = {int(index) for index in _INDEX.findall(text)}
+    # What was found in a field is no pointer: a value may say anything.
+    pointers = _VALUE.sub("", text)
+    positions = {int(index) for index in _INDEX.findall(pointers)}
     if positions:
         if max(positions) < len(recipients):
             return Scope.recipient, tuple(sorted(positions)), None
         return Scope.unknown, (), None
-    # What was found in a field is no pointer: a text may quote anything.
-    fields = _FIELD.findall(_VALUE.sub("", text))
+    fields = _FIELD.findall(pointers)
     for field in fields:
         if field in _CAMPAIGN_FIELDS:
             return Scope.campaign, (), _CAMPAIGN_FIELDS[field]

@@ -1,0 +1,76 @@
+"""What the tests of the Sinch SMS plugin share: batches, and an API that only answers."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from connector.extension import Secret
+from connector.model.batch import Attempt, Batch, Deadline
+from connector.model.text import Template
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+PLAN = "plan-of-tests"
+TOKEN = "token-of-tests"
+NUMBERS = ["12015550101", "12015550102", "447700900123", "46701740605"]
+
+
+def secret(value: str) -> Secret:
+    return Secret("env:OF_TESTS", lambda reference: value)
+
+
+def make_batch(
+    text: str = "Hello",
+    rows: list[tuple[str | None, ...]] | None = None,
+    *,
+    recipients: list[str] | None = None,
+    defaults: dict[str, str] | None = None,
+    sender: str | None = "Shop",
+    key: str = "d1-0-0",
+    provider_batch_id: str | None = None,
+    **attempt: Any,
+) -> Batch:
+    recipients = recipients or NUMBERS[: len(rows) if rows else 2]
+    deadline = Deadline(NOW + timedelta(seconds=30), 30.0, clock=lambda: NOW, monotonic=lambda: 0.0)
+    return Batch(
+        key=key,
+        sender=sender,
+        template=Template.read(text),
+        defaults=defaults or {},
+        max_parts=3,
+        recipients=recipients,
+        values=rows or [()] * len(recipients),
+        attempt=Attempt(1, deadline, **attempt),
+        first_sent_at=NOW,
+        provider_batch_id=provider_batch_id,
+    )
+
+
+@dataclass
+class Seen:
+    """A request that the API got."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return from_json(self.body)
+
+
+@dataclass
+class Api:
+    """An API on loopback that gives the answers it was told, in order, and the last one for ever."""
+
+    url: str
+    seen: list[Seen] = field(default_factory=list)
+    answers: list[tuple[int, bytes, dict[str, str]]] = field(default_factory=list)
+
+    def will(self, status: int, body: Any = b"", **headers: str) -> "Api":
+        content = body if isinstance(body, bytes) else to_json(body)
+        self.answers.append((status, content, {name.replace("_", "-"): value for name, value in headers.items()}))
+        return self
