@@ -6,10 +6,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from urllib.parse import urlsplit
 
-from connector.http import AnswerLost, Client
-from connector.model.errors import NotReached
+from connector.http import AnswerLost, Poster
 from connector.simulator.faults import Faults
 
 TIMEOUT_SECONDS = 10.0
@@ -49,7 +47,7 @@ class Deliverer:
         self._later: list[tuple[float, int, _Callback]] = []
         self._order = count()
         self._changed = threading.Condition()
-        self._clients: dict[str, Client] = {}
+        self._poster = Poster(timeout_seconds=TIMEOUT_SECONDS, connections=connections)
         self._counts: Counter[str] = Counter()
         self._in_flight = 0
         self._held = False
@@ -68,11 +66,9 @@ class Deliverer:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            clients = list(self._clients.values())
         for thread in self._threads:
             thread.join(timeout=1.0)
-        for client in clients:
-            client.close()
+        self._poster.close()
 
     def submit(self, url: str, body: bytes) -> None:
         """Take a callback, or lose, double or shuffle it as the faults say."""
@@ -162,21 +158,10 @@ class Deliverer:
         callback.tries += 1
         if callback.headers is None:
             callback.headers = self._sign(callback.body)
-        parts = urlsplit(callback.url)
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
-            answer = self._client(f"{parts.scheme}://{parts.netloc}").post_once(
-                path, callback.body, headers=callback.headers
-            )
-        except (AnswerLost, NotReached):
+            status = self._poster.post(callback.url, callback.body, callback.headers)
+        except AnswerLost:
             return "retried"
-        if 200 <= answer.status < 300:
+        if 200 <= status < 300:
             return "answered"
-        return "retried" if answer.status == 429 or answer.status >= 500 else "dropped"
-
-    def _client(self, origin: str) -> Client:
-        with self._changed:
-            client = self._clients.get(origin)
-            if client is None:
-                client = self._clients[origin] = Client(origin, timeout_seconds=TIMEOUT_SECONDS)
-            return client
+        return "retried" if status == 429 or status >= 500 else "dropped"

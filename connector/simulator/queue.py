@@ -88,7 +88,7 @@ class AccountQueue(Generic[Owner]):
                 credit = min(credit + (now - then) * self._pace, max(1.0, self._pace / 10))
                 then = now
             if self.held or not self._ready:
-                await self._wait(LONGEST_WAIT_SECONDS if self._scheduled else None)
+                await self._wait(self._next_look_seconds())
             elif self._pace is not None and credit < 1:
                 await asyncio.sleep(min((1 - credit) / self._pace, LONGEST_WAIT_SECONDS))
             else:
@@ -99,6 +99,12 @@ class AccountQueue(Generic[Owner]):
         now = datetime.now(UTC)
         while self._scheduled and self._scheduled[0][0] <= now:
             self._ready.append(heapq.heappop(self._scheduled)[2])
+
+    def _next_look_seconds(self) -> float | None:
+        if not self._scheduled:
+            return None
+        due_seconds = (self._scheduled[0][0] - datetime.now(UTC)).total_seconds()
+        return min(max(due_seconds, 0.001), LONGEST_WAIT_SECONDS)
 
     async def _wait(self, seconds: float | None) -> None:
         self._changed.clear()

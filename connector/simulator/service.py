@@ -87,6 +87,7 @@ class Service(ABC):
         self._held_at: set[str] = set()
         self._held = 0
         self._released = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     @abstractmethod
     async def answer(self, call: Call) -> Answer:
@@ -101,7 +102,7 @@ class Service(ABC):
         """The headers of a callback with this body."""
 
     @abstractmethod
-    def inbound(self, content: Any) -> Answer:
+    def inbound(self, content: dict[str, Any]) -> Answer:
         """Make a message from a person."""
 
     @abstractmethod
@@ -208,7 +209,6 @@ class Service(ABC):
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._stopping = asyncio.Event()
         self.callbacks.start()
         draining = asyncio.create_task(self.queue.run())
         await send({"type": "lifespan.startup.complete"})
@@ -225,6 +225,8 @@ class Service(ABC):
             content = from_json(call.body) if call.body else {}
         except ValueError:
             return json_answer(400, {"error": "The body is not JSON."})
+        if not isinstance(content, dict):
+            return json_answer(400, {"error": "The body is not a JSON object."})
         match name:
             case "GET account":
                 return json_answer(200, {**self.tally.account(), "callbacks": self.callbacks.account()})
@@ -234,18 +236,18 @@ class Service(ABC):
             case "GET idle":
                 return await self._once(lambda: not (self.queue.waiting or self.reports_due or self.callbacks.waiting))
             case "GET held":
-                wanted = call.query.get("count", "1")
-                return await self._once(lambda: self._held >= int(wanted))
+                wanted = int(call.query.get("count", "1"))
+                return await self._once(lambda: self._held >= wanted)
             case "POST faults":
                 try:
                     self.faults.set(content)
-                except (InputError, AttributeError) as error:
+                except InputError as error:
                     return json_answer(400, {"error": str(error)})
                 return json_answer(200, {})
             case "POST inbound":
                 return self.inbound(content)
             case "POST hold":
-                return self._hold(content.get("at") if isinstance(content, dict) else None)
+                return self._hold(content.get("at"))
             case "POST release":
                 self.release()
                 return json_answer(200, {})

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Container
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from connector.simulator.outcomes import Fate
@@ -26,6 +27,7 @@ def new_id(dice: random.Random) -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+@lru_cache(maxsize=256)
 def stamp(moment: datetime) -> str:
     """As the API writes times: UTC with milliseconds."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

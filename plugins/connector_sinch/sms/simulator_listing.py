@@ -10,6 +10,15 @@ from connector_sinch.sms.simulator_request import CONSTRAINT, FORMAT, Problem, r
 PAGE_SIZE = 30
 MAX_PAGE_SIZE = 100
 
+LISTING = {
+    "page": "number",
+    "page_size": "number",
+    "start_date": "time",
+    "end_date": "time",
+    "client_reference": "text",
+}
+"""What every listing can be asked with, and of which kind it is."""
+
 Entry = TypeVar("Entry")
 
 

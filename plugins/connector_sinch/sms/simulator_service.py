@@ -35,7 +35,7 @@ from connector_sinch.sms.simulator_batch import (
     new_id,
     stamp,
 )
-from connector_sinch.sms.simulator_listing import page, read_query
+from connector_sinch.sms.simulator_listing import LISTING, page, read_query
 from connector_sinch.sms.simulator_request import (
     CONSTRAINT,
     BatchRequest,
@@ -230,17 +230,7 @@ class SmsService(Service):
     # Listings
 
     def _list_batches(self, call: Call) -> Answer:
-        query = read_query(
-            call.query,
-            {
-                "page": "number",
-                "page_size": "number",
-                "start_date": "time",
-                "end_date": "time",
-                "from": "words",
-                "client_reference": "text",
-            },
-        )
+        query = read_query(call.query, {**LISTING, "from": "words"})
         now = datetime.now(UTC)
         start = max(query.get("start_date", now - timedelta(days=1)), now - RETENTION)
         end = min(query.get("end_date", now), now - timedelta(seconds=self.faults.seconds("listing_lag")))
@@ -255,18 +245,7 @@ class SmsService(Service):
         return page("batches", found, query, Batch.as_answered)
 
     def _list_reports(self, call: Call) -> Answer:
-        query = read_query(
-            call.query,
-            {
-                "page": "number",
-                "page_size": "number",
-                "start_date": "time",
-                "end_date": "time",
-                "status": "words",
-                "code": "numbers",
-                "client_reference": "text",
-            },
-        )
+        query = read_query(call.query, {**LISTING, "status": "words", "code": "numbers"})
         now = datetime.now(UTC)
         start, end = query.get("start_date", now - timedelta(days=1)), query.get("end_date", now)
         statuses, codes, reference = query.get("status"), query.get("code"), query.get("client_reference")
@@ -306,17 +285,7 @@ class SmsService(Service):
         return json_answer(200, batch.recipient_report(digits, state))
 
     def _list_inbounds(self, call: Call) -> Answer:
-        query = read_query(
-            call.query,
-            {
-                "page": "number",
-                "page_size": "number",
-                "start_date": "time",
-                "end_date": "time",
-                "to": "words",
-                "client_reference": "text",
-            },
-        )
+        query = read_query(call.query, {**LISTING, "to": "words"})
         now = datetime.now(UTC)
         start, end = (
             stamp(query.get("start_date", now - timedelta(days=1))),
@@ -413,13 +382,11 @@ class SmsService(Service):
             "x-sinch-webhook-signature-algorithm": "HmacSHA256",
         }
 
-    def inbound(self, content: Any) -> Answer:
+    def inbound(self, content: dict[str, Any]) -> Answer:
         """A text from a person: `from`, `body`; optional `to`, `client_reference`, `callback_url`.
 
         It is listed, and called back where the plan or the request has an address.
         """
-        if not isinstance(content, dict):
-            return json_answer(400, {"error": "An inbound message is an object with from and body."})
         sender, body = read_number(content.get("from")), content.get("body")
         url = content.get("callback_url", self._options.callback_url)
         if sender is None or not isinstance(body, str) or not (url is None or is_callback_url(url)):
