@@ -39,6 +39,9 @@ SEPARATORS = ",;\t"
 STANDARD_INPUT = "-"
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 
+_metadata_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_canonical_json = json.JSONEncoder(sort_keys=True, default=str).encode
+
 _NAMES_FOR_A_NUMBER = ("msisdn", "mobile", "phone", "cell", "tel", "handy", "recipient", "number", "gsm", "sms")
 _LONGEST_HEADER_LINES = 100
 
@@ -105,6 +108,10 @@ class RowSource(ABC):
         if not self._ended:
             raise RuntimeError(f"{self.name} isn't read to its end")
         return self._hash.hexdigest()
+
+    def digest_ahead(self) -> str | None:
+        """The digest before the rows are read, where what is read can be read twice; else None."""
+        return None
 
     @abstractmethod
     def close(self) -> None:
@@ -207,7 +214,8 @@ class _File:
             self.close()
             self.refuse("", f"it can't be read: {error.strerror or error}")
         # What the same bytes mean depends on these two.
-        self.hash.update(json.dumps([codec.name, sorted(mapping.items())]).encode())
+        self._meaning = json.dumps([codec.name, sorted(mapping.items())]).encode()
+        self.hash.update(self._meaning)
         self.lines = self._lines()
 
     def _open(self, path: str, encoding: str) -> TextIO:
@@ -256,6 +264,21 @@ class _File:
             self.refuse(f"line {number + 1}", "the compressed file is damaged or cut off here; make it again")
         except OSError as error:
             self.refuse(f"line {number + 1}", f"it can't be read any further: {error.strerror or error}")
+
+    def digest_ahead(self) -> str | None:
+        """The digest of the whole file, read once more; None where it can't be (standard input, a pipe, damage)."""
+        if self.name == "standard input" or not Path(self.name).is_file():
+            return None
+        digest = blake2b(self._meaning, digest_size=16)
+        try:
+            with Path(self.name).open("rb") as stream:
+                packed = stream.peek(2)[:2] == b"\x1f\x8b"
+                unpacked: Any = gzip.GzipFile(fileobj=stream, mode="rb") if packed else stream
+                while chunk := unpacked.read(1 << 18):
+                    digest.update(chunk)
+        except (OSError, EOFError, zlib.error):
+            return None
+        return digest.hexdigest()
 
     def head(self) -> list[str]:
         """The lines up to and with the first that isn't blank; empty where there is none."""
@@ -368,6 +391,9 @@ class _Csv(RowSource):
         except csv.Error as error:
             self._refuse(f"line {line + 1}", f"{_torn(error)} (noticed on line {reader.line_num})")
 
+    def digest_ahead(self) -> str | None:
+        return self._file.digest_ahead()
+
     def close(self) -> None:
         self._file.close()
 
@@ -406,7 +432,7 @@ class _NotText(Exception):
 def _json(metadata: Mapping[str, Any]) -> str | None:
     """Metadata as it is kept. Raises `_NotText`."""
     try:
-        return json.dumps(metadata, ensure_ascii=False, separators=(",", ":")) if metadata else None
+        return _metadata_json(metadata) if metadata else None
     except (TypeError, ValueError) as error:
         raise _NotText(f"its metadata can't be written as JSON: {error}") from None
 
@@ -508,6 +534,9 @@ class _JsonLines(_Records):
         self._hash = file.hash
         self._lines = chain(head, file.lines)
 
+    def digest_ahead(self) -> str | None:
+        return self._file.digest_ahead()
+
     def _rows(self, names: tuple[str, ...]) -> Iterator[Row]:
         renamed = self._file.mapping
         for number, line in enumerate(self._lines, 1):
@@ -578,6 +607,6 @@ def _canonical(record: Mapping[str, Any]) -> bytes:
     parameters.update(record.get("parameters") or {})
     said = [{name: value for name, value in part.items() if value not in (None, "", {})} for part in (top, parameters)]
     try:
-        return json.dumps(said, sort_keys=True, default=str).encode()
+        return _canonical_json(said).encode()
     except (TypeError, ValueError) as error:
         raise _NotText(f"it can't be read: {error}") from None

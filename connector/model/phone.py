@@ -223,13 +223,10 @@ def _trunk_zero(region: str) -> Callable[[str], str | None] | None:
         return None
     trunk = re.compile(tables.national_prefix_for_parsing)
     abroad = re.compile(tables.international_prefix or r"(?!)")
-    transforms = bool(tables.national_prefix_transform_rule)
 
     def international(digits: str) -> str | None:
         match = trunk.match(digits)
         if match is None or match.end() != 1 or abroad.match(digits):
-            return None
-        if transforms and match.group(match.re.groups) is not None:
             return None
         return f"{code}{digits[1:]}"
 
