@@ -43,7 +43,7 @@ def plugins(as_json: bool) -> None:
     else:
         _lines(overview)
     if found.broken:
-        click.get_current_context().exit(1)
+        sys.exit(1)
 
 
 def _declined(provider: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`connector schema`: the JSON Schemas of configuration and campaign."""
 
 import json
+import sys
 from pathlib import Path
 
 import rich_click as click
@@ -42,4 +43,4 @@ def schema(name: str | None, directory: Path | None, as_json: bool) -> None:
     if plugins.broken:
         for broken in plugins.broken:
             click.echo(f"Not in the schemas: plugin {broken.name}, because {broken.reason}.", err=True)
-        click.get_current_context().exit(1)
+        sys.exit(1)

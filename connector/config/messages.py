@@ -347,9 +347,10 @@ def _length(finding: _Finding) -> Iterator[Wrong]:
     elif not finding.found:
         yield from _value(finding)
     else:
-        what = "characters" if isinstance(finding.value, str) else "entries"
+        one, many = ("character", "characters") if isinstance(finding.value, str) else ("entry", "entries")
         count = len(finding.value)
-        yield Wrong(finding.path, f"Found {count} {what}; give {finding.inspection.wanted(finding.schema)}.")
+        found = f"Found {count} {one if count == 1 else many}"
+        yield Wrong(finding.path, f"{found}; give {finding.inspection.wanted(finding.schema)}.")
 
 
 def _unknown_keys(finding: _Finding) -> Iterator[Wrong]:

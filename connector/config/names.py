@@ -26,7 +26,7 @@ def campaign_faults(campaign: Campaign, settings: Settings, source: str = "campa
     """What a campaign names and the settings don't define: integration, sender, category."""
     wrong = []
     integrations = list(settings.integrations)
-    if campaign.integration is None and settings.defaults.integration is None:
+    if campaign.integration is None and settings.defaults.integration is None and len(integrations) != 1:
         known = ", ".join(integrations) or "none is configured yet"
         wrong.append(
             Wrong(
@@ -51,3 +51,8 @@ def campaign_faults(campaign: Campaign, settings: Settings, source: str = "campa
     if campaign.category is not None and campaign.category not in settings.categories:
         wrong.append(Wrong(("category",), unknown_name(campaign.category, list(settings.categories), "category")))
     return faults(wrong, source)
+
+
+def integration_of(campaign: Campaign, settings: Settings) -> str:
+    """The integration that a campaign without faults goes through: its own, the default, or the only one."""
+    return campaign.integration or settings.defaults.integration or next(iter(settings.integrations))

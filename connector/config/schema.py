@@ -52,7 +52,12 @@ def campaign_schema() -> Schema:
 
 
 def _headed(name: str, model: type[BaseModel]) -> Schema:
-    return {"$schema": DIALECT, "$id": schema_id(name), **model.model_json_schema()}
+    schema = {"$schema": DIALECT, "$id": schema_id(name), **model.model_json_schema()}
+    for each in (schema, *schema.get("$defs", {}).values()):
+        if "description" in each:
+            # Of a class's docstring the first paragraph is for those who fill in forms.
+            each["description"] = each["description"].partition("\n\n")[0]
+    return schema
 
 
 def _configuration(providers: Mapping[str, type[Provider]]) -> Schema:
