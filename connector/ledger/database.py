@@ -97,8 +97,17 @@ class Ledger:
         finally:
             lock.release()
 
+    @contextmanager
+    def hold_once(self, name: str) -> Iterator[None]:
+        """Hold a role that nobody else ever takes; nothing is left of it."""
+        with self.hold(name):
+            yield
+        Path(f"{self.path}.{name}.lock").unlink(missing_ok=True)
+
     def is_held(self, name: str) -> bool:
         """Whether any process holds a role just now."""
+        if not Path(self._lock(name).lock_file).exists():
+            return False
         try:
             with self.hold(name):
                 return False

@@ -101,7 +101,7 @@ def from_events(connection: Connection, dispatch: int) -> Counter[str]:
         .group_by(events.c.status)
     ):
         count[row.status] += row.times
-    rank = func.max(case({status: rank for status, rank in RANK.items()}, value=events.c.status))
+    rank = func.max(case(dict(RANK), value=events.c.status))
     highest = (
         select(rank.label("rank"))
         .where(of_messages, events.c.status.in_(_RANKED))

@@ -1,0 +1,150 @@
+"""Deciding, with a reason, who is not messaged, before anything is sent."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from json import JSONEncoder
+
+from connector.model.event import SkipReason
+from connector.model.limits import Limits
+from connector.model.parts import PartCounter
+from connector.model.phone import Numbers
+from connector.model.text import Template
+
+MAX_ADDRESS_CHARACTERS = 100
+
+to_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+HOST_TEXT = "${text}"
+"""The text of messages whose whole text comes from the platform."""
+
+MessageRow = tuple[
+    int,
+    int,
+    int,
+    str,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    int | None,
+    str | None,
+    str | None,
+]
+"""dispatch, ordinal, shape, address, country, customer_id, content, metadata, parts, state, reason."""
+
+ReadRow = tuple[str | None, str | None, str | None, str | None, str | None, Sequence[str | None]]
+"""to, customer_id, text, sender, metadata as JSON, values of the text's parameters."""
+
+
+@dataclass(slots=True)
+class Shape:
+    """What the messages of one batch share, and what was seen of their values."""
+
+    number: int
+    sender: str | None
+    text: str
+    defaults: Mapping[str, str]
+    template: Template = field(init=False)
+    counter: PartCounter = field(init=False)
+    long_values: set[int] = field(default_factory=set)
+    """Parameters, by place, of which some value must travel in pieces."""
+
+    def __post_init__(self) -> None:
+        self.template = Template.read(self.text)
+        self.counter = PartCounter(self.template, self.defaults)
+
+
+class Screen:
+    """Screens rows as they are read: number, parameter and length. Repeats are found later, in the ledger."""
+
+    def __init__(
+        self,
+        *,
+        text: str | None,
+        defaults: Mapping[str, str],
+        sender: str | None,
+        sender_of: Callable[[str], str],
+        max_parts: int,
+        limits: Limits,
+        numbers: Numbers,
+    ) -> None:
+        self._text = text
+        self._defaults = defaults
+        self._sender = sender
+        self._sender_of = sender_of
+        self._max_parts = max_parts
+        self._max_characters = limits.text_characters or 1_000_000_000
+        self._max_value = limits.value_characters or 1_000_000_000
+        self._canonical = numbers.canonical
+        self.shapes: dict[tuple[str | None, bool], Shape] = {}
+        self._own = self._shape(sender, False) if text is not None else None
+        self._without_default = frozenset(place for place, name in enumerate(self.names) if name not in defaults)
+
+    def _shape(self, sender: str | None, host_text: bool) -> Shape:
+        key = (sender, host_text)
+        shape = self.shapes.get(key)
+        if shape is None:
+            text = HOST_TEXT if host_text or self._text is None else self._text
+            shape = Shape(len(self.shapes), sender, text, {} if text is HOST_TEXT else self._defaults)
+            self.shapes[key] = shape
+        return shape
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that the campaign's own text uses."""
+        return () if self._own is None else self._own.template.names
+
+    def row(self, dispatch: int, ordinal: int, read: ReadRow) -> MessageRow:
+        """The message of one row, with its reason when it is not to be sent."""
+        to, customer_id, text, sender, metadata, values = read
+        number = self._canonical(to) if to else None
+        if text is not None:
+            shape = self._shape(self._sender if sender is None else self._sender_of(sender), True)
+            values = (text,)
+            incomplete = False
+        else:
+            own = self._own
+            incomplete = own is None or (
+                None in values and any(values[place] is None for place in self._without_default)
+            )
+            if sender is not None:
+                own = self._shape(self._sender_of(sender), False)
+            shape = own or self._shape(self._sender, True)
+            if own is None:
+                values = ()
+        content = to_json(list(values)) if values else None
+        if number is None:
+            reason: str | None = SkipReason.invalid_number
+            address, country, parts = (to or "").strip()[:MAX_ADDRESS_CHARACTERS], None, None
+        else:
+            address, country = number
+            parts = None
+            if incomplete:
+                reason = SkipReason.missing_parameter
+            else:
+                parts, characters = shape.counter.count(values)
+                if parts > self._max_parts or characters > self._max_characters or not characters:
+                    reason = SkipReason.too_long if characters else SkipReason.missing_parameter
+                else:
+                    reason = None
+                    if characters > self._max_value:
+                        self._note_long(shape, values)
+        return (
+            dispatch,
+            ordinal,
+            shape.number,
+            address,
+            country,
+            customer_id,
+            content,
+            metadata,
+            parts,
+            None if reason is None else "skipped",
+            reason,
+        )
+
+    def _note_long(self, shape: Shape, values: Sequence[str | None]) -> None:
+        for place, name in enumerate(shape.template.names):
+            value = values[place]
+            if len(shape.defaults.get(name, "") if value is None else value) > self._max_value:
+                shape.long_values.add(place)

@@ -1,0 +1,695 @@
+"""`Connector`: everything behind one door."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Row, func, or_, select, update
+
+from connector import report as reporting
+from connector.audience.reading import RowSource, read_file, read_recipients
+from connector.audience.screening import Screen
+from connector.config.load import ReadSecret, check_campaign, check_settings, load_campaign, load_settings
+from connector.config.names import campaign_faults, integration_of
+from connector.config.settings import Settings
+from connector.dispatch import doubt, pace, planning
+from connector.dispatch.preview import Preview, preview
+from connector.dispatch.sending import Desk, Line
+from connector.engine.worker import ROLE, Worker
+from connector.extension.plugins import Plugins
+from connector.extension.provider import Integration, Provider
+from connector.http import Http
+from connector.ledger import counters, log, recount, registry
+from connector.ledger.database import Ledger
+from connector.ledger.tables import (
+    BatchState,
+    DispatchState,
+    WhyKept,
+    accounts,
+    batches,
+    dispatches,
+    kept_reports,
+)
+from connector.model.batch import utc_now
+from connector.model.callback import Request, Response
+from connector.model.campaign import Campaign
+from connector.model.errors import CampaignError, Fault, KeyConflict, NotFound, WorkerBusy
+from connector.model.event import Event
+from connector.model.phone import Numbers
+from connector.model.recipient import Recipient
+from connector.model.text import Template
+from connector.report import Report
+from connector.tracking import callbacks
+from connector.tracking.edge import Edge
+from connector.tracking.policy import OnAbsent, Policy
+from connector.tracking.recording import Recorder, record
+
+logger = logging.getLogger("connector")
+
+FOLLOW_SECONDS = 0.25
+SETTLE_PATIENCE = timedelta(seconds=120)
+"""How far off a look-up that can settle a batch in doubt may be for a draining call to wait for it."""
+
+Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulBatch:
+    """A batch that may have been accepted, and what is being done about it."""
+
+    key: str
+    messages: int
+    since: datetime | None
+    cause: str | None
+    look_ups: int
+    last_look_up: str | None
+    next_look_up: datetime | None
+    held: bool
+    """Whether it waits for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchLine:
+    """A dispatch in a list."""
+
+    id: str
+    campaign: str
+    key: str | None
+    state: str
+    cause: str | None
+    created_at: datetime
+    recipients: int
+    enqueued: int
+    in_doubt: int
+    abandoned: bool
+    """Its reading was never finished, and nobody is at it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """How a provider's account is just now."""
+
+    name: str
+    free_at: datetime
+    probe_at: datetime | None
+    trouble: str | None
+    look_up_proven_at: datetime | None
+
+
+class Connector:
+    """Sends campaigns, takes reports, tells what became of everybody.
+
+    `settings` is what `connector.toml` holds, as a dictionary, or checked `Settings`. `secrets` finds a
+    secret by its reference; `plugins` are used beside the installed ones. Building one starts no thread and
+    opens no connection; it is safe to share between threads, and across a fork. `close` gives everything back.
+
+    Raises `ConfigurationError` with everything that is wrong.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | Mapping[str, Any],
+        *,
+        secrets: ReadSecret | None = None,
+        plugins: Iterable[object] | Plugins = (),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.plugins = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
+        self.settings = (
+            settings if isinstance(settings, Settings) else check_settings(settings, self.plugins, "settings", secrets)
+        )
+        self._clock = clock
+        self._guard = threading.RLock()
+        self._process: int | None = None
+        self._http = Http()
+        self._lines: dict[str, Line] | None = None
+        self._by_id: dict[str, Provider] = {}
+        self._recorder: Recorder | None = None
+        self.ledger = Ledger(self.settings.storage.url)
+        tracking = self.settings.tracking
+        self.policy = Policy(
+            waiting_period=timedelta(days=tracking.waiting_period_days),
+            doubt_window=timedelta(seconds=tracking.doubt_window_seconds),
+            resend_lead=timedelta(seconds=tracking.resend_lead_seconds),
+            on_absent=OnAbsent(tracking.on_absent),
+        )
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] = "connector.toml", *, plugins: Iterable[object] = ()) -> Self:
+        """A connector from its configuration file. Raises `ConfigurationError`."""
+        loaded = Plugins(plugins)
+        return cls(load_settings(path, loaded), plugins=loaded)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads, and close the connections; what was handed over is written first."""
+        with self._guard:
+            if self._process == os.getpid():
+                if self._recorder is not None:
+                    self._recorder.close()
+                self._http.close()
+            self._recorder = None
+            self._lines = None
+            self._http = Http()
+            self.ledger.close()
+
+    # The parts, made when they are first needed
+
+    def _fresh_after_fork(self) -> None:
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._http = Http()
+            self._lines = None
+            self._recorder = None
+
+    @property
+    def lines(self) -> dict[str, Line]:
+        """Every configured integration, ready to send, by its name."""
+        with self._guard:
+            self._fresh_after_fork()
+            if self._lines is None:
+                made = {
+                    name: self.plugins.setup(Integration(name, configured.settings), self._http)
+                    for name, configured in self.settings.integrations.items()
+                }
+                now = self._clock()
+                with self.ledger.write() as connection:
+                    ids = {
+                        name: registry.integration_id(
+                            connection,
+                            name,
+                            provider=self.settings.integrations[name].provider,
+                            account=provider.account,
+                            configured=set(made),
+                        )
+                        for name, provider in made.items()
+                    }
+                    for provider in made.values():
+                        pace.register(connection, provider.account, now)
+                self._lines = {name: self._line(name, provider, ids[name]) for name, provider in made.items()}
+                self._by_id = {ids[name]: provider for name, provider in made.items()}
+            return self._lines
+
+    def _line(self, name: str, provider: Provider, integration_id: str) -> Line:
+        settings = self.settings.integrations[name].settings
+        account = self.settings.accounts.get(provider.account)
+        public_url = self.settings.server.public_url
+        return Line(
+            provider=provider,
+            integration_id=integration_id,
+            request_timeout_seconds=settings.request_timeout_seconds,
+            messages_per_second=account.messages_per_second if account else settings.messages_per_second,
+            callback_base=f"{public_url}{callbacks.PATH}{integration_id}" if public_url else None,
+        )
+
+    @property
+    def recorder(self) -> Recorder:
+        """Makes receipts durable; its thread starts with the first one."""
+        with self._guard:
+            self._fresh_after_fork()
+            if self._recorder is None:
+                self._recorder = Recorder(self.ledger, self.policy, self._clock)
+            return self._recorder
+
+    @property
+    def desk(self) -> Desk:
+        """What the worker's steps need."""
+        return Desk(
+            ledger=self.ledger,
+            plugins=self.plugins,
+            lines=self.lines,
+            policy=self.policy,
+            clock=self._clock,
+            monotonic=time.monotonic,
+        )
+
+    # Sending
+
+    def send(
+        self,
+        campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str],
+        recipients: Recipients,
+        *,
+        key: str | None = None,
+        again: bool = False,
+        drain: bool = True,
+    ) -> "Dispatch":
+        """Plan a dispatch, and send it unless told not to; returns when nothing is waiting any more.
+
+        `campaign`: a `Campaign`, a mapping, or a file; `recipients`: a file, or an iterable of `Recipient`s or
+        mappings. The same `key` again goes on with its dispatch, or finds it done; without one, the key is a
+        digest of campaign and recipients, and a finished dispatch is not repeated unless `again`.
+
+        Raises `CampaignError` and `RecipientsError` before anything is sent, `KeyConflict` for rule-breaking
+        repeats.
+        """
+        dispatch = self.plan(campaign, recipients, key=key, again=again)
+        if drain:
+            dispatch.drain()
+        return dispatch
+
+    def plan(
+        self,
+        campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str],
+        recipients: Recipients,
+        *,
+        key: str | None = None,
+        again: bool = False,
+    ) -> "Dispatch":
+        """Read, screen and store a dispatch without sending it; or find the one that is there under its key."""
+        checked, source_name = self._campaign(campaign)
+        source = self._source(recipients)
+        with source:
+            provider, integration = self._check(checked, source_name, source)
+            for number, dispatch_id in planning.abandoned(self.ledger):
+                logger.warning("The dispatch %s was never read to its end; it is removed.", dispatch_id)
+                planning.prune(self.ledger, number)
+            known_digest = source.digest_ahead()
+            digest = None if known_digest is None else planning.digest_of(checked, integration, known_digest)
+            wanted = key or digest
+            if wanted is not None:
+                found = self._existing(wanted)
+                if found is not None and (not again or key is not None):
+                    return self._repeated(found, key, digest or self._read_digest(checked, integration, source))
+                if found is not None and again:
+                    with self.ledger.read() as connection:
+                        wanted = planning.next_key(connection, wanted)
+            what = self._plan_of(checked, source, provider, integration, wanted, key_is_given=key is not None)
+            try:
+                number = planning.plan(self.ledger, what, clock=self._clock, again=again)
+            except planning.AlreadyThere as error:
+                return self._repeated(self._row(error.number), key, error.digest)
+            missing = source.missing(what.screen.names)
+            if missing:
+                logger.warning("No row has a value for %s.", ", ".join(missing))
+            return Dispatch(self, number)
+
+    def preview(
+        self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], recipients: Recipients
+    ) -> Preview:
+        """What a dispatch would be, in full, with nothing stored or sent."""
+        checked, source_name = self._campaign(campaign)
+        source = self._source(recipients)
+        with source:
+            provider, integration = self._check(checked, source_name, source)
+            what = self._plan_of(checked, source, provider, integration, None, key_is_given=False)
+            return preview(what, clock=self._clock)
+
+    def _plan_of(
+        self,
+        campaign: Campaign,
+        source: RowSource,
+        provider: Provider,
+        integration: str,
+        key: str | None,
+        *,
+        key_is_given: bool,
+    ) -> planning.Plan:
+        return planning.Plan(
+            campaign=campaign,
+            source=source,
+            screen=self._screen(campaign, provider),
+            integration=integration,
+            account=provider.account,
+            limits=provider.limits,
+            key=key,
+            key_is_given=key_is_given,
+        )
+
+    def _campaign(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str]) -> tuple[Campaign, str]:
+        if isinstance(campaign, Campaign):
+            return campaign, "campaign"
+        if isinstance(campaign, Mapping):
+            return check_campaign(campaign), "campaign"
+        return load_campaign(campaign), str(campaign)
+
+    @staticmethod
+    def _source(recipients: Recipients) -> RowSource:
+        if isinstance(recipients, RowSource):
+            return recipients
+        if isinstance(recipients, str | os.PathLike):
+            return read_file(Path(recipients))
+        return read_recipients(recipients)
+
+    def _check(self, campaign: Campaign, source_name: str, source: RowSource) -> tuple[Provider, str]:
+        """The provider and integration of a campaign that can be sent to these recipients."""
+        faults = campaign_faults(campaign, self.settings, source_name)
+        names: tuple[str, ...] = ()
+        if campaign.message.text is not None:
+            names = Template.read(campaign.message.text).names
+        elif source.columns is not None and "text" not in source.columns:
+            faults.append(
+                Fault("message.text", "The campaign has no text, and the recipients no text column.", source_name)
+            )
+        if source.columns is not None and "text" not in source.columns:
+            for name in source.missing([name for name in names if name not in campaign.message.defaults]):
+                near = source.nearest(name)
+                hint = f" Did you mean ${{{near}}}?" if near else ""
+                faults.append(
+                    Fault(
+                        "message.text",
+                        f"${{{name}}} has no column {name!r} in {source.name} and no default in "
+                        f"[message.defaults].{hint}",
+                        source_name,
+                    )
+                )
+        if faults:
+            raise CampaignError(faults)
+        integration = integration_of(campaign, self.settings)
+        provider = self.lines[integration].provider
+        if campaign.message.text is not None:
+            wrong = provider.screen_template(Template.read(campaign.message.text))
+            if wrong:
+                raise CampaignError([Fault("message.text", wrong, source_name)])
+        if campaign.expire_at is not None and campaign.expire_at <= self._clock():
+            raise CampaignError([Fault("expire_at", "This time has passed; nothing would be sent.", source_name)])
+        return provider, integration
+
+    def _screen(self, campaign: Campaign, provider: Provider) -> Screen:
+        sender = campaign.sender or self.settings.defaults.sender
+        return Screen(
+            text=campaign.message.text,
+            defaults=campaign.message.defaults,
+            sender=None if sender is None else self._sender(sender),
+            sender_of=self._sender,
+            max_parts=campaign.max_parts,
+            limits=provider.limits,
+            numbers=Numbers(self.settings.screening.default_region),
+        )
+
+    def _sender(self, name: str) -> str:
+        known = self.settings.senders.get(name)
+        return name if known is None else known.value
+
+    def _existing(self, key: str) -> Row[Any] | None:
+        with self.ledger.read() as connection:
+            return connection.execute(select(dispatches).where(dispatches.c.key == key)).first()
+
+    @staticmethod
+    def _read_digest(campaign: Campaign, integration: str, source: RowSource) -> str:
+        for _ in source.rows(()):
+            pass
+        return planning.digest_of(campaign, integration, source.digest())
+
+    def _repeated(self, found: Row[Any], key: str | None, digest: str) -> "Dispatch":
+        """A dispatch that was started before under this key."""
+        dispatch = Dispatch(self, found.number)
+        if found.state == DispatchState.planning:
+            raise KeyConflict(
+                f"The dispatch {found.id} with this key is being read by another process just now; wait for it."
+            )
+        if found.digest != digest:
+            raise KeyConflict(
+                f"The key {key!r} belongs to the dispatch {found.id}, which has another campaign or other "
+                f"recipients. Give a new key."
+            )
+        if dispatch.report().is_settled and key is None:
+            raise KeyConflict(
+                f"This campaign has been sent to these recipients already, by the dispatch {found.id}. "
+                f"To send it to all of them once more, say --again (in Python: again=True)."
+            )
+        return dispatch
+
+    # Working
+
+    def worker(self) -> Worker:
+        """What drains the ledger; its threads live as long as its `run`."""
+        return Worker(self.desk)
+
+    def work(self, *, max_seconds: float | None = None) -> None:
+        """Do what is due, until nothing is, or the time is up. Raises `WorkerBusy`."""
+        desk = self.desk
+
+        def nothing_due() -> bool:
+            now = self._clock()
+            with self.ledger.read() as connection:
+                due = select(func.count()).select_from(batches).where(batches.c.due_at <= now)
+                return not connection.scalar(due)
+
+        Worker(desk).run(until=nothing_due, max_seconds=max_seconds)
+
+    def worker_is_running(self) -> bool:
+        """Whether some process drains this ledger just now."""
+        return self.ledger.is_held(ROLE)
+
+    # Looking
+
+    def dispatch(self, dispatch_id: str) -> "Dispatch":
+        """A dispatch by its id or its key. Raises `NotFound`."""
+        with self.ledger.read() as connection:
+            row = connection.execute(
+                select(dispatches.c.number).where(or_(dispatches.c.id == dispatch_id, dispatches.c.key == dispatch_id))
+            ).first()
+        if row is None:
+            raise NotFound(f"There is no dispatch {dispatch_id}; `connector dispatches` lists them.")
+        return Dispatch(self, row.number)
+
+    def _row(self, number: int) -> Row[Any]:
+        with self.ledger.read() as connection:
+            return connection.execute(select(dispatches).where(dispatches.c.number == number)).one()
+
+    def dispatches(self) -> list[DispatchLine]:
+        """Every dispatch, newest first."""
+        gone = {number for number, _ in planning.abandoned(self.ledger)}
+        lines = []
+        with self.ledger.read() as connection:
+            for row in connection.execute(select(dispatches).order_by(dispatches.c.number.desc())).all():
+                told = self._report(connection, row)
+                lines.append(
+                    DispatchLine(
+                        id=row.id,
+                        campaign=row.campaign_name,
+                        key=row.key,
+                        state=told.state,
+                        cause=row.cause,
+                        created_at=row.created_at,
+                        recipients=told.recipients,
+                        enqueued=told.enqueued,
+                        in_doubt=told.in_doubt,
+                        abandoned=row.number in gone,
+                    )
+                )
+        return lines
+
+    def _report(self, connection: Any, row: Row[Any]) -> Report:
+        return reporting.build(
+            connection,
+            row,
+            providers=self.plugins.providers,
+            countries_without_reports=list(self.settings.tracking.countries_without_reports),
+        )
+
+    def events(self, *, after: int = -1, limit: int = 1000, dispatch: str | None = None) -> list[Event]:
+        """Up to `limit` events that follow a position of the log, oldest first."""
+        number = None if dispatch is None else self.dispatch(dispatch).number
+        with self.ledger.read() as connection:
+            return log.read(connection, after=after, limit=limit, dispatch=number)
+
+    def accounts(self) -> list[AccountState]:
+        """Every account that was ever used."""
+        with self.ledger.read() as connection:
+            return [
+                AccountState(row.name, row.free_at, row.probe_at, row.trouble, row.look_up_proven_at)
+                for row in connection.execute(select(accounts).order_by(accounts.c.name))
+            ]
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What makes no event, by integration: forged, repeated, late reports ..."""
+        with self.ledger.read() as connection:
+            names = registry.names(connection)
+            return {names.get(key, key): value for key, value in counters.read(connection).items()}
+
+    def kept(self, why: WhyKept) -> int:
+        """How many reports are kept for a reason."""
+        with self.ledger.read() as connection:
+            query = select(func.count()).select_from(kept_reports).where(kept_reports.c.why == why)
+            return connection.scalar(query) or 0
+
+    def verify(self) -> dict[str, list[str]]:
+        """Recount every dispatch from its messages and from its events: dispatch id to what disagrees."""
+        found = {}
+        with self.ledger.read() as connection:
+            for row in connection.execute(select(dispatches).order_by(dispatches.c.number)).all():
+                found[row.id] = recount.differences(connection, row)
+        return found
+
+    def callback_addresses(self) -> dict[str, str]:
+        """Where the provider of each integration reports to, by its name; without its batch key."""
+        public_url = self.settings.server.public_url
+        base = public_url or f"http://{self.settings.server.host}:{self.settings.server.port}"
+        return {name: f"{base}{callbacks.PATH}{line.integration_id}" for name, line in self.lines.items()}
+
+    # Receiving
+
+    def _read_callback(self, request: Request) -> callbacks.Read | Response:
+        def find(integration_id: str) -> Provider | None:
+            _ = self.lines
+            return self._by_id.get(integration_id)
+
+        return callbacks.read(request, find=find, plugins=self.plugins, now=self._clock())
+
+    def receive(self, request: Request) -> Response:
+        """Take one callback, from any web framework; durable when this returns a 2xx."""
+        try:
+            read = self._read_callback(request)
+            if isinstance(read, Response):
+                return read
+            record(
+                self.ledger,
+                [(read.integration, receipt) for receipt in read.receipts],
+                [(integration, name) for name, integration in read.counts.items()],
+                policy=self.policy,
+                now=self._clock(),
+            )
+        except Exception:
+            logger.exception("A callback could not be stored.")
+            return callbacks.NOT_STORED
+        return callbacks.answer(read)
+
+    @cached_property
+    def asgi(self) -> Edge:
+        """The receiving edge as an ASGI application, to mount or to serve."""
+        return Edge(self._read_callback, lambda: self.recorder)
+
+
+class Dispatch:
+    """One run of a campaign over its recipients."""
+
+    def __init__(self, connector: Connector, number: int) -> None:
+        self._connector = connector
+        self.number = number
+        self.id: str = connector._row(number).id
+
+    def report(self) -> Report:
+        """What became of everybody so far."""
+        with self._connector.ledger.read() as connection:
+            row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
+            return self._connector._report(connection, row)
+
+    def events(self, *, after: int = -1, limit: int = 1000) -> list[Event]:
+        """This dispatch's events, oldest first."""
+        return self._connector.events(after=after, limit=limit, dispatch=self.id)
+
+    def all_events(self) -> Iterator[Event]:
+        """Every event so far, page by page."""
+        after = -1
+        while page := self.events(after=after):
+            yield from page
+            after = page[-1].position
+
+    def in_doubt(self) -> list[DoubtfulBatch]:
+        """The batches that may have been accepted, oldest first."""
+        with self._connector.ledger.read() as connection:
+            return [
+                DoubtfulBatch(
+                    key=row.key,
+                    messages=row.size,
+                    since=row.doubt_since,
+                    cause=reason,
+                    look_ups=row.look_ups,
+                    last_look_up=row.last_look_up,
+                    next_look_up=row.due_at,
+                    held=row.held,
+                )
+                for row, reason in registry.doubtful(connection, self.number)
+            ]
+
+    def _stays(self, *, final: bool) -> bool:
+        """Whether there is still something that waiting can bring."""
+        report = self.report()
+        if report.state in (DispatchState.paused, DispatchState.stopped):
+            return bool(report.sending)
+        if report.waiting or report.sending:
+            return True
+        if report.in_doubt and self._settles_soon():
+            return True
+        return final and self._awaits_reports()
+
+    def _settles_soon(self) -> bool:
+        """Whether a batch in doubt can be settled by look-ups within a short time."""
+        now = self._connector._clock()
+        window = self._connector.policy.doubt_window
+        with self._connector.ledger.read() as connection:
+            rows = connection.execute(
+                select(batches.c.deadline, batches.c.look_ups).where(
+                    batches.c.dispatch == self.number,
+                    batches.c.state == BatchState.in_doubt,
+                    batches.c.held.is_(False),
+                )
+            ).all()
+        return any(
+            row.look_ups < doubt.GOOD_LOOK_UPS or abs((row.deadline or now) + window - now) <= SETTLE_PATIENCE
+            for row in rows
+        )
+
+    def _awaits_reports(self) -> bool:
+        with self._connector.ledger.read() as connection:
+            return registry.awaits_reports(connection, self.number)
+
+    def drain(self, *, final: bool = False, stop: threading.Event | None = None) -> None:
+        """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.
+
+        With `final`, also until every accepted message has its last report. What is in doubt is waited for
+        only where it can be settled soon.
+        """
+        stop = stop or threading.Event()
+        while self._stays(final=final) and not stop.is_set():
+            try:
+                self._connector.worker().run(until=lambda: not self._stays(final=final), stop=stop)
+            except WorkerBusy:
+                # Another process drains: follow it, and take over when it ends.
+                stop.wait(FOLLOW_SECONDS)
+
+    def wait(self, *, stop: threading.Event | None = None) -> Report:
+        """Drain or follow until every message is final or in doubt; returns the report."""
+        self.drain(final=True, stop=stop)
+        return self.report()
+
+    def pause(self) -> None:
+        """Send nothing more, until `resume`; what is in doubt is still looked up."""
+        self._set_state(DispatchState.paused, "Paused by a person.", (DispatchState.running,))
+
+    def resume(self) -> None:
+        """Go on after a pause or a stop, the cause being mended."""
+        self._set_state(DispatchState.running, None, (DispatchState.paused, DispatchState.stopped))
+
+    def _set_state(self, state: DispatchState, cause: str | None, before: tuple[DispatchState, ...]) -> None:
+        with self._connector.ledger.write() as connection:
+            connection.execute(
+                update(dispatches)
+                .where(dispatches.c.number == self.number, dispatches.c.state.in_(before))
+                .values(state=state, cause=cause)
+            )
+
+    def retry(self, verdict: str, *, batch_key: str | None = None) -> int:
+        """Settle batches in doubt by a person's word: `accepted`, `resend` or `give_up`; returns how many.
+
+        Raises `NotFound` when nothing is in doubt, or not this batch.
+        """
+        if verdict not in ("accepted", "resend", "give_up"):
+            raise ValueError("verdict is accepted, resend or give_up")
+        with self._connector.ledger.read() as connection:
+            query = select(batches.c.number).where(
+                batches.c.dispatch == self.number, batches.c.state == BatchState.in_doubt
+            )
+            if batch_key is not None:
+                query = query.where(batches.c.key == batch_key)
+            numbers = connection.scalars(query).all()
+        if not numbers:
+            what = f"the batch {batch_key}" if batch_key else "nothing"
+            raise NotFound(f"Of dispatch {self.id}, {what} is {'not ' if batch_key else ''}in doubt.")
+        for number in numbers:
+            doubt.settle(self._connector.desk, number, verdict)
+        return len(numbers)

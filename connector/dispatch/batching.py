@@ -1,0 +1,106 @@
+"""Cutting a planned dispatch into batches."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from connector.audience.screening import Shape
+from connector.ledger.database import Ledger
+from connector.ledger.tables import messages, shapes
+
+CHUNK = 1000
+
+
+@dataclass(slots=True)
+class Cut:
+    """One batch to be: a range of rows of one shape."""
+
+    shape: int
+    first: int
+    last: int
+    size: int
+    parts: int
+
+
+def cuts(connection: Connection, dispatch: int, size: int) -> Iterator[Cut]:
+    """Ranges of rows with at most `size` messages of one shape each, in the order of the rows."""
+    open_cuts: dict[int, Cut] = {}
+    rows = connection.execution_options(yield_per=CHUNK).execute(
+        select(messages.c.ordinal, messages.c.shape, messages.c.parts)
+        .where(messages.c.dispatch == dispatch, messages.c.state.is_(None))
+        .order_by(messages.c.ordinal)
+    )
+    for ordinal, shape, parts in rows:
+        cut = open_cuts.get(shape)
+        if cut is None:
+            cut = open_cuts[shape] = Cut(shape, ordinal, ordinal, 0, 0)
+        cut.last = ordinal
+        cut.size += 1
+        cut.parts += parts or 0
+        if cut.size == size:
+            yield open_cuts.pop(shape)
+    yield from sorted(open_cuts.values(), key=lambda cut: cut.first)
+
+
+def separate_short_values(
+    ledger: Ledger, dispatch: int, found: list[Shape], max_pieces: int, breathe: Callable[[], None]
+) -> None:
+    """Keep values that are too short to be cut into as many pieces as another's long one out of its batch.
+
+    All values of one parameter travel in the same number of pieces within a batch, and no piece may be
+    empty: those with at least `max_pieces` characters can always go together.
+    """
+    next_number = len(found)
+    for shape in [shape for shape in found if shape.long_values]:
+        by_class: dict[tuple[bool, ...], int] = {}
+        after = -1
+        while True:
+            with ledger.read() as connection:
+                rows = connection.execute(
+                    select(messages.c.ordinal, messages.c.content)
+                    .where(
+                        messages.c.dispatch == dispatch,
+                        messages.c.ordinal > after,
+                        messages.c.shape == shape.number,
+                        messages.c.state.is_(None),
+                    )
+                    .order_by(messages.c.ordinal)
+                    .limit(CHUNK)
+                ).all()
+            if not rows:
+                break
+            after = rows[-1].ordinal
+            moved = []
+            made: list[int] = []
+            for row in rows:
+                values = json.loads(row.content)
+                of_class = tuple(
+                    len(shape.defaults.get(shape.template.names[place], "") if values[place] is None else values[place])
+                    >= max_pieces
+                    for place in sorted(shape.long_values)
+                )
+                number = by_class.get(of_class)
+                if number is None:
+                    if by_class:
+                        number, next_number = next_number, next_number + 1
+                        made.append(number)
+                    else:
+                        number = shape.number
+                    by_class[of_class] = number
+                if number != shape.number:
+                    moved.append({"o": row.ordinal, "s": number})
+            with ledger.write() as connection:
+                for number in made:
+                    connection.execute(
+                        insert(shapes).values(dispatch=dispatch, shape=number, sender=shape.sender, text=shape.text)
+                    )
+                if moved:
+                    connection.execute(
+                        update(messages)
+                        .where(messages.c.dispatch == dispatch, messages.c.ordinal == bindparam("o"))
+                        .values(shape=bindparam("s")),
+                        moved,
+                    )
+            breathe()

@@ -1,0 +1,336 @@
+"""Planning a dispatch: every row is read, screened and stored before the first request."""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from connector.audience.reading import RowSource
+from connector.audience.screening import MessageRow, Screen
+from connector.dispatch import batching, pace
+from connector.ledger import log, totals
+from connector.ledger.database import Ledger
+from connector.ledger.tables import (
+    BatchState,
+    DispatchState,
+    MessageState,
+    Task,
+    addresses,
+    batches,
+    dispatches,
+    messages,
+    shapes,
+)
+from connector.ledger.tables import totals as totals_table
+from connector.model.campaign import Campaign
+from connector.model.errors import KeyConflict
+from connector.model.event import EventKind, SkipReason, Status
+from connector.model.limits import MAX_BATCH_RECIPIENTS, Limits
+from connector.tracking.polling import receiver_is_there
+from connector.tracking.track import batch_key
+
+logger = logging.getLogger("connector.dispatch")
+
+CHUNK = 1000
+BREATH_SECONDS = 0.005
+HAND_OVER_AHEAD = timedelta(minutes=15)
+"""How long before its time a scheduled batch is handed to a provider that keeps schedules."""
+
+_INSERT = (
+    "INSERT INTO messages (dispatch, ordinal, shape, address, country, customer_id, content, metadata, parts, "
+    "state, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a dispatch is planned from."""
+
+    campaign: Campaign
+    source: RowSource
+    screen: Screen
+    integration: str
+    account: str
+    limits: Limits
+    key: str | None
+    """The key, where it is known before the rows are read."""
+    key_is_given: bool
+
+
+def digest_of(campaign: Campaign, integration: str, rows_digest: str) -> str:
+    """The digest of a campaign and its recipients: the default key."""
+    text = f"{campaign.model_dump_json()}\n{integration}\n{rows_digest}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class AlreadyThere(KeyConflict):
+    """A dispatch of the same campaign and recipients is there already; it was found once all rows were read."""
+
+    def __init__(self, number: int, digest: str) -> None:
+        self.number = number
+        self.digest = digest
+        super().__init__()
+
+
+def next_key(connection: Connection, key: str) -> str:
+    """A key for sending once more what was sent under a key before."""
+    used = set(
+        connection.scalars(
+            select(dispatches.c.key).where(
+                (dispatches.c.key == key) | dispatches.c.key.startswith(f"{key}-", autoescape=True)
+            )
+        )
+    )
+    times = 2
+    while f"{key}-{times}" in used:
+        times += 1
+    return f"{key}-{times}"
+
+
+def plan(ledger: Ledger, what: Plan, *, clock: Callable[[], datetime], again: bool = False) -> int:
+    """Read, screen and store a whole dispatch, and let it run; returns its number.
+
+    Until the end it is `planning`: nothing of it is sent, and when this process dies it is abandoned.
+    Raises `RecipientsError` when the rows can't be read to their end, `AlreadyThere` when they turn out to
+    have been sent before (unless `again`); then nothing is left of it.
+    """
+    now = clock()
+    dispatch_id = secrets.token_hex(8)
+    with ledger.hold_once(f"planning-{dispatch_id}"):
+        with ledger.write() as connection:
+            pace.register(connection, what.account, now)
+            number = _open(connection, what, dispatch_id, now)
+        breathe = _breath(ledger, clock)
+        try:
+            _store(ledger, what, number, breathe)
+            _find_repeats(ledger, number, breathe)
+            batching.separate_short_values(
+                ledger, number, list(what.screen.shapes.values()), what.limits.max_pieces, breathe
+            )
+            _run(ledger, what, number, dispatch_id, clock, again)
+        except BaseException:
+            prune(ledger, number)
+            raise
+    return number
+
+
+def _open(connection: Connection, what: Plan, dispatch_id: str, now: datetime) -> int:
+    campaign = what.campaign
+    if what.key is not None and connection.scalar(select(dispatches.c.id).where(dispatches.c.key == what.key)):
+        raise KeyConflict("Another process has just started a dispatch with this key.")
+    made = connection.execute(
+        insert(dispatches).values(
+            id=dispatch_id,
+            key=what.key,
+            key_is_given=what.key_is_given,
+            campaign=campaign.model_dump_json(),
+            campaign_name=campaign.name,
+            campaign_id=campaign.id,
+            integration=what.integration,
+            account=what.account,
+            state=DispatchState.planning,
+            created_at=now,
+            send_at=campaign.send_at,
+            expire_at=campaign.expire_at,
+        )
+    )
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def _breath(ledger: Ledger, clock: Callable[[], datetime]) -> Callable[[], None]:
+    """Leaves room between bulk transactions while somebody takes callbacks."""
+    looked_at = 0.0
+    there = False
+
+    def breathe() -> None:
+        nonlocal looked_at, there
+        if time.monotonic() - looked_at > 1.0:
+            looked_at = time.monotonic()
+            with ledger.read() as connection:
+                there = receiver_is_there(connection, clock())
+        if there:
+            time.sleep(BREATH_SECONDS)
+
+    return breathe
+
+
+def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None]) -> None:
+    screen = what.screen
+    row_of = screen.row
+    rows: Iterator[MessageRow] = (
+        row_of(number, ordinal, row) for ordinal, row in enumerate(what.source.rows(screen.names))
+    )
+    known = 0
+    while chunk := list(islice(rows, CHUNK)):
+        deltas: Counter[str] = Counter()
+        for reason, times in Counter(row[-1] for row in chunk).items():
+            deltas[totals.WAITING if reason is None else totals.SKIPPED + reason] += times
+        deltas[totals.ROWS] = len(chunk)
+        with ledger.write() as connection:
+            connection.exec_driver_sql(_INSERT, chunk)
+            for shape in list(screen.shapes.values())[known:]:
+                connection.execute(
+                    insert(shapes).values(dispatch=number, shape=shape.number, sender=shape.sender, text=shape.text)
+                )
+            totals.add(connection, number, deltas)
+        known = len(screen.shapes)
+        breathe()
+
+
+def _find_repeats(ledger: Ledger, number: int, breathe: Callable[[], None]) -> None:
+    """Go through all numbers in their order: the first row of each is known by it, the others are repeats."""
+    last = ""
+    with ledger.read() as reading:
+        rows = iter(
+            reading.execution_options(yield_per=CHUNK).execute(
+                select(messages.c.address, messages.c.ordinal, messages.c.reason)
+                .where(
+                    messages.c.dispatch == number,
+                    messages.c.reason.is_(None) | (messages.c.reason != SkipReason.invalid_number),
+                )
+                .order_by(messages.c.address, messages.c.ordinal)
+            )
+        )
+        while chunk := list(islice(rows, CHUNK)):
+            firsts = []
+            repeats = []
+            deltas: Counter[str] = Counter()
+            for address, ordinal, reason in chunk:
+                if address != last:
+                    last = address
+                    firsts.append((number, address, ordinal))
+                else:
+                    repeats.append({"o": ordinal})
+                    deltas[totals.WAITING if reason is None else totals.SKIPPED + reason] -= 1
+                    deltas[totals.SKIPPED + SkipReason.duplicate] += 1
+            with ledger.write() as connection:
+                if firsts:
+                    connection.exec_driver_sql(
+                        "INSERT INTO addresses (dispatch, address, ordinal) VALUES (?, ?, ?)", firsts
+                    )
+                if repeats:
+                    connection.execute(
+                        update(messages)
+                        .where(messages.c.dispatch == number, messages.c.ordinal == bindparam("o"))
+                        .values(state=MessageState.skipped, reason=SkipReason.duplicate),
+                        repeats,
+                    )
+                totals.add(connection, number, deltas)
+            breathe()
+
+
+def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Callable[[], datetime], again: bool) -> None:
+    """Cut the batches, log who is skipped, and let the dispatch run: all at once."""
+    size = min(what.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
+    now = clock()
+    due_at = now
+    if what.campaign.send_at is not None:
+        ahead = HAND_OVER_AHEAD if what.limits.schedules else timedelta()
+        due_at = max(now, what.campaign.send_at - ahead)
+    with ledger.read() as connection:
+        found = list(batching.cuts(connection, number, size))
+        skipped = connection.execute(
+            select(
+                func.min(messages.c.ordinal).label("first"),
+                func.max(messages.c.ordinal).label("last"),
+                func.count().label("size"),
+            )
+            .where(messages.c.dispatch == number, messages.c.state == MessageState.skipped)
+            .group_by(messages.c.ordinal - messages.c.ordinal % MAX_BATCH_RECIPIENTS)
+        ).all()
+    digest = digest_of(what.campaign, what.integration, what.source.digest())
+    with ledger.write() as connection:
+        key = what.key or _free_key(connection, digest, again)
+        rows = [
+            {
+                "dispatch": number,
+                "ordinal": ordinal,
+                "split": 0,
+                "key": batch_key(dispatch_id, ordinal, 0),
+                "account": what.account,
+                "shape": cut.shape,
+                "first": cut.first,
+                "last": cut.last,
+                "size": cut.size,
+                "parts": cut.parts,
+                "state": BatchState.waiting,
+                "task": Task.send,
+                "due_at": due_at,
+                "attempts": 0,
+                "look_ups": 0,
+                "good_look_ups": 0,
+                "held": False,
+                "polls": 0,
+            }
+            for ordinal, cut in enumerate(found)
+        ]
+        if rows:
+            connection.execute(insert(batches), rows)
+        log.append(
+            connection,
+            [
+                {
+                    "kind": EventKind.message,
+                    "status": Status.skipped,
+                    "integration": what.integration,
+                    "dispatch": number,
+                    "ordinal": row.first,
+                    "last": row.last,
+                    "size": row.size,
+                    "occurred_at": now,
+                    "recorded_at": now,
+                }
+                for row in skipped
+            ],
+        )
+        connection.execute(
+            update(dispatches)
+            .where(dispatches.c.number == number)
+            .values(state=DispatchState.running, started_at=now, digest=digest, key=key)
+        )
+        totals.fold(connection, number)
+
+
+def _free_key(connection: Connection, digest: str, again: bool) -> str:
+    there = connection.scalar(select(dispatches.c.number).where(dispatches.c.key == digest))
+    if there is None:
+        return digest
+    if not again:
+        raise AlreadyThere(there, digest)
+    return next_key(connection, digest)
+
+
+def abandoned(ledger: Ledger) -> list[tuple[int, str]]:
+    """Number and id of dispatches whose reading was never finished, by a process that is gone."""
+    with ledger.read() as connection:
+        rows = connection.execute(
+            select(dispatches.c.number, dispatches.c.id).where(dispatches.c.state == DispatchState.planning)
+        ).all()
+    return [(row.number, row.id) for row in rows if not ledger.is_held(f"planning-{row.id}")]
+
+
+def prune(ledger: Ledger, number: int) -> None:
+    """Remove a dispatch that was never read to its end."""
+    for column in (addresses.c.address, messages.c.ordinal):
+        table = column.table
+        of_dispatch = table.c.dispatch == number
+        while True:
+            with ledger.write() as connection:
+                chunk = connection.scalars(select(column).where(of_dispatch).order_by(column).limit(CHUNK)).all()
+                if not chunk:
+                    break
+                connection.execute(delete(table).where(of_dispatch, column <= chunk[-1]))
+    with ledger.write() as connection:
+        connection.execute(delete(totals_table).where(totals_table.c.dispatch == number))
+        connection.execute(delete(shapes).where(shapes.c.dispatch == number))
+        connection.execute(
+            delete(dispatches).where(dispatches.c.number == number, dispatches.c.state == DispatchState.planning)
+        )
