@@ -214,6 +214,10 @@ class Connector:
             callback_base=f"{public_url}{callbacks.PATH}{integration_id}" if public_url else None,
         )
 
+    def open(self) -> None:
+        """Open the ledger and set up every integration now, so that what is wrong shows at once."""
+        _ = self.lines
+
     @property
     def recorder(self) -> Recorder:
         """Makes receipts durable; its thread starts with the first one."""

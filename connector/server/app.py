@@ -1,0 +1,62 @@
+"""The server's ASGI application: callbacks, health, and how the ledger does."""
+
+from connector.connector import Connector
+from connector.ledger.tables import WhyKept
+from connector.model.callback import Response
+from connector.model.errors import ConnectorError
+from connector.tracking.edge import Receive, Scope, Send, respond
+
+
+class Server:
+    """Callbacks at `/webhooks/`, liveness at `/healthz`, readiness at `/readyz`, counts at `/metrics`."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+        self._pages = {"/healthz": self._health, "/readyz": self._ready, "/metrics": self._metrics}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = self._pages.get(scope.get("path", "")) if scope["type"] == "http" else None
+        if page is None:
+            await self._connector.asgi(scope, receive, send)
+        else:
+            await respond(send, page())
+
+    @staticmethod
+    def _health() -> Response:
+        return Response(200, b"ok\n")
+
+    def _ready(self) -> Response:
+        try:
+            self._connector.accounts()
+        except ConnectorError as error:
+            return Response(503, f"{error}\n".encode())
+        return Response(200, b"ready\n")
+
+    def _metrics(self) -> Response:
+        """Prometheus' text format."""
+        try:
+            counted = self._connector.counters()
+            unmatched = self._connector.kept(WhyKept.unmatched)
+            draining = self._connector.worker_is_running()
+        except ConnectorError as error:
+            return Response(503, f"{error}\n".encode())
+        lines = [
+            "# HELP connector_reports_total Reports that made no event, by integration and what they were.",
+            "# TYPE connector_reports_total counter",
+            *(
+                f'connector_reports_total{{integration="{_label(integration)}",what="{_label(what)}"}} {times}'
+                for integration, counts in sorted(counted.items())
+                for what, times in sorted(counts.items())
+            ),
+            "# HELP connector_unmatched_reports Reports that match nothing yet.",
+            "# TYPE connector_unmatched_reports gauge",
+            f"connector_unmatched_reports {unmatched}",
+            "# HELP connector_worker_running Whether a process drains the ledger.",
+            "# TYPE connector_worker_running gauge",
+            f"connector_worker_running {int(draining)}",
+        ]
+        return Response(200, ("\n".join(lines) + "\n").encode(), "text/plain; version=0.0.4; charset=utf-8")
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

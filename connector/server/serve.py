@@ -1,0 +1,117 @@
+"""Serving: callbacks by uvicorn, and a worker beside it, until the process is told to stop."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from connector.connector import Connector
+from connector.model.errors import ConnectorError, InputError, WorkerBusy
+from connector.server.app import Server
+
+logger = logging.getLogger("connector.server")
+
+TAKE_OVER_SECONDS = 1.0
+START_SECONDS = 15.0
+GRACE_SECONDS = 10
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `InputError` when the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise InputError(
+            f"The server can't listen on {host} port {port}: {error.strerror}. Choose another with --port."
+        ) from error
+    return listening
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, connector: Connector, ready: Callable[[], None]) -> None:
+        self._ready = ready
+        super().__init__(
+            uvicorn.Config(
+                Server(connector),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
+
+
+def work(connector: Connector, stop: threading.Event) -> None:
+    """Drain until told to stop; while another process drains, wait to take over."""
+    while not stop.is_set():
+        try:
+            connector.worker().run(stop=stop)
+        except WorkerBusy:
+            stop.wait(TAKE_OVER_SECONDS)
+        except ConnectorError as error:
+            logger.error("The worker stopped and starts again: %s", error)
+            stop.wait(TAKE_OVER_SECONDS)
+
+
+@contextmanager
+def _working(connector: Connector, with_worker: bool) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(connector, stop), name="connector-worker")
+    if with_worker:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if with_worker:
+            thread.join()
+
+
+def serve(
+    connector: Connector,
+    listening: socket.socket,
+    *,
+    with_worker: bool = True,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve in the main thread until SIGINT or SIGTERM; what is under way is finished first."""
+    connector.open()
+    connector.recorder.start()
+    with _working(connector, with_worker):
+        # uvicorn handles the signals, and raises them anew once it has stopped in good order.
+        _Uvicorn(connector, ready).run(sockets=[listening])
+
+
+@contextmanager
+def serving(connector: Connector, *, with_worker: bool = True) -> Iterator[str]:
+    """Serve in a thread on a free port of loopback; gives the base URL."""
+    with listen("127.0.0.1", 0) as listening:
+        connector.open()
+        connector.recorder.start()
+        answered = threading.Event()
+        server = _Uvicorn(connector, answered.set)
+        thread = threading.Thread(target=lambda: server.run(sockets=[listening]), name="connector-server")
+        with _working(connector, with_worker):
+            thread.start()
+            try:
+                if not answered.wait(START_SECONDS):
+                    raise ConnectorError("The server did not start.")
+                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                thread.join()
