@@ -1,5 +1,6 @@
 """`Simulator`: what a provider's plugin offers as a double of its API."""
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ def configuration(simulator: Simulator, base_url: str, options: Any, name: str =
     """What to put into a configuration to use a running simulator, as TOML, and the secrets to export."""
     settings = simulator.settings(base_url, options)
     lines = [f"[integrations.{name}]", *(f"{key} = {_toml(value)}" for key, value in settings.items())]
-    exports = [f"# export {key}={value}" for key, value in simulator.secrets(options).items()]
+    exports = [f"# export {key}={shlex.quote(value)}" for key, value in simulator.secrets(options).items()]
     return "\n".join([*exports, *lines]) + "\n"
 
 

@@ -1,0 +1,62 @@
+from collections import Counter
+
+import pytest
+
+from connector.model.errors import InputError
+from connector.simulator.numbers import fictional_numbers
+from connector.simulator.outcomes import Fate, Outcomes
+
+MIX = {"Delivered:0": 90, "Failed:150": 10}
+
+
+def first_numbers(count: int) -> list[str]:
+    numbers = fictional_numbers()
+    return [next(numbers) for _ in range(count)]
+
+
+def test_a_number_ends_the_same_way_for_the_same_seed() -> None:
+    numbers = first_numbers(200)
+    once, again = Outcomes(MIX, {}, seed=7), Outcomes(MIX, {}, seed=7)
+    assert [once.of(number) for number in numbers] == [again.of(number) for number in reversed(numbers)][::-1]
+
+
+def test_another_seed_fails_other_numbers() -> None:
+    numbers = first_numbers(500)
+    one, other = Outcomes(MIX, {}, seed=1), Outcomes(MIX, {}, seed=2)
+    assert [one.of(number) for number in numbers] != [other.of(number) for number in numbers]
+
+
+def test_weights_are_shares() -> None:
+    outcomes = Outcomes(MIX, {}, seed=1)
+    counts = Counter(outcomes.of(number).status for number in first_numbers(5000))
+    assert 400 < counts["Failed"] < 600
+    assert counts.total() == 5000
+
+
+def test_an_outcome_without_weight_never_comes() -> None:
+    outcomes = Outcomes({"Failed:1": 0, "Delivered:0": 1, "Failed:2": 0}, {}, seed=1)
+    assert {outcomes.of(number) for number in first_numbers(300)} == {Fate("Delivered", 0)}
+
+
+def test_the_longest_ending_decides() -> None:
+    outcomes = Outcomes({"Delivered:0": 1}, {"23": "Failed:153", "0123": "Rejected:61"}, seed=1)
+    assert outcomes.of("12015550123") == Fate("Rejected", 61)
+    assert outcomes.of("12015550823") == Fate("Failed", 153)
+    assert outcomes.of("12015550124") == Fate("Delivered", 0)
+
+
+@pytest.mark.parametrize(
+    ("mix", "endings"),
+    [
+        ({}, {}),
+        ({"Delivered:0": 0}, {}),
+        ({"Delivered:0": 2, "Failed:1": -1}, {}),
+        ({"Delivered": 1}, {}),
+        ({"Failed:x": 1}, {}),
+        ({"Delivered:0": 1}, {"12a": "Failed:1"}),
+        ({"Delivered:0": 1}, {"12": "Failed"}),
+    ],
+)
+def test_what_makes_no_sense_is_refused(mix: dict[str, float], endings: dict[str, str]) -> None:
+    with pytest.raises(InputError):
+        Outcomes(mix, endings, seed=1)
