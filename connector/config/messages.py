@@ -21,7 +21,7 @@ KeyPath = tuple[str | int, ...]
 
 LONGEST_SHOWN = 60
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-LOGIN = re.compile(r"://[^/\s]*@")
+LOGIN = re.compile(r"://.*@", re.DOTALL)
 TYPES = {
     "string": "a text",
     "integer": "a whole number",
