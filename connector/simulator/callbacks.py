@@ -47,7 +47,8 @@ class Deliverer:
         self._later: list[tuple[float, int, _Callback]] = []
         self._order = count()
         self._changed = threading.Condition()
-        self._poster = Poster(timeout_seconds=TIMEOUT_SECONDS, connections=connections)
+        self._connections = connections
+        self._poster: Poster | None = None
         self._counts: Counter[str] = Counter()
         self._in_flight = 0
         self._held = False
@@ -68,7 +69,8 @@ class Deliverer:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=1.0)
-        self._poster.close()
+        if self._poster is not None:
+            self._poster.close()
 
     def submit(self, url: str, body: bytes) -> None:
         """Take a callback, or lose, double or shuffle it as the faults say."""
@@ -159,9 +161,15 @@ class Deliverer:
         if callback.headers is None:
             callback.headers = self._sign(callback.body)
         try:
-            status = self._poster.post(callback.url, callback.body, callback.headers)
+            status = self._open().post(callback.url, callback.body, callback.headers)
         except AnswerLost:
             return "retried"
         if 200 <= status < 300:
             return "answered"
         return "retried" if status == 429 or status >= 500 else "dropped"
+
+    def _open(self) -> Poster:
+        with self._changed:
+            if self._poster is None:
+                self._poster = Poster(timeout_seconds=TIMEOUT_SECONDS, connections=self._connections)
+            return self._poster
