@@ -17,6 +17,7 @@ from connector_sinch.errors import ApiError, read_error, without_numbers
 _INDEX = re.compile(r"\bto\[(\d{1,4})\]")
 _FIELD = re.compile(r"""['"](?:request\.|batch\.)?([a-z_]+)(?=['".\[])""")
 _NUMBER = re.compile(r"\+?(\d{7,20})")
+_DEFAULT = re.compile(r"\bparameters\b\S*\bdefault\b")
 # Up to the last quote, as a value may hold quotes itself.
 _VALUE = re.compile(r"""\bvalue (?:'.*'|".*")""", re.DOTALL)
 
@@ -33,6 +34,7 @@ _CAMPAIGN_FIELDS = {
     "type": "The kind of message was not taken; please report this.",
 }
 
+_CHECK_DEFAULTS = "Check the campaign's defaults: the API takes 1 to 160 characters."
 _CHECK_TOKEN = "Check api_token, service_plan_id and region of this integration: a token works with its own plan only."
 _CHECK_ADDRESS = "Check service_plan_id and region of this integration, and base_url if it is set."
 
@@ -132,6 +134,8 @@ def _pointed_at(text: str, recipients: Sequence[str]) -> tuple[Scope, tuple[int,
         found = tuple(position for position, number in enumerate(recipients) if number in named)
         if found:
             return Scope.recipient, found, None
+    if _DEFAULT.search(pointers):
+        return Scope.campaign, (), _CHECK_DEFAULTS
     return Scope.unknown, (), None
 
 

@@ -29,10 +29,11 @@ def make_batch(
     sender: str | None = "Shop",
     key: str = "d1-0-0",
     provider_batch_id: str | None = None,
+    now: datetime = NOW,
     **attempt: Any,
 ) -> Batch:
     recipients = recipients or NUMBERS[: len(rows) if rows else 2]
-    deadline = Deadline(NOW + timedelta(seconds=30), 30.0, clock=lambda: NOW, monotonic=lambda: 0.0)
+    deadline = Deadline(now + timedelta(seconds=30), 30.0, clock=lambda: now, monotonic=lambda: 0.0)
     return Batch(
         key=key,
         sender=sender,
@@ -42,7 +43,7 @@ def make_batch(
         recipients=recipients,
         values=rows or [()] * len(recipients),
         attempt=Attempt(1, deadline, **attempt),
-        first_sent_at=NOW,
+        first_sent_at=now,
         provider_batch_id=provider_batch_id,
     )
 

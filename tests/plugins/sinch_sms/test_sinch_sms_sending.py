@@ -123,6 +123,7 @@ def test_a_refusal_of_the_account_says_what_to_do(provider, api, status, body, a
         (f"parameters[name][+{NUMBERS[1]}] is too long", Scope.recipient, (1,)),
         ("The field 'parameters.name.46701740699' must be a string.", Scope.unknown, ()),
         ("The field 'parameters.name' must be an object.", Scope.unknown, ()),
+        ("The field 'parameters.name.default' must be a string of 1 to 160.", Scope.campaign, ()),
         ("The format of parameter 'from' is invalid; value 'X' is not a valid originator.", Scope.campaign, ()),
         (f"The format of parameter 'from' is invalid; value '{NUMBERS[0]}' is no.", Scope.campaign, ()),
         ("The field 'body' must be a string of at most 2000 characters.", Scope.campaign, ()),
