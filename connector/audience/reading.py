@@ -43,6 +43,7 @@ _metadata_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).enc
 _canonical_json = json.JSONEncoder(sort_keys=True, default=str).encode
 
 _NAMES_FOR_A_NUMBER = ("msisdn", "mobile", "phone", "cell", "tel", "handy", "recipient", "number", "gsm", "sms")
+_DIGITS_OF_A_NUMBER = 7
 _LONGEST_HEADER_LINES = 100
 
 
@@ -188,7 +189,8 @@ class _Hashed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        # One read at a time: what a damaged file holds before the damage still gets out.
+        count: int = self._stream.readinto1(buffer)  # type: ignore[attr-defined]
         self._update(memoryview(buffer)[:count])
         return count
 
@@ -222,6 +224,8 @@ class _File:
         stream: Any
         if path == STANDARD_INPUT:
             stream = sys.stdin.buffer
+            if not hasattr(stream, "peek"):
+                stream = io.BufferedReader(stream)
         else:
             stream = Path(path).open("rb")  # noqa: SIM115
             self._opened.append(stream)
@@ -323,7 +327,7 @@ class _Csv(RowSource):
             try:
                 cells = _first_row(csv.reader(head, delimiter=tried, strict=True))
             except csv.Error:
-                continue
+                cells = head[0].split(tried)
             found = (to in (cell.strip() for cell in cells), len(cells))
             if found > best:
                 best, separator = found, tried
@@ -333,6 +337,12 @@ class _Csv(RowSource):
         """Columns by name, after renaming. Raises all that is wrong with the header at once."""
         names = [cell.strip() for cell in written]
         line = f"line {self._reader.line_num}"
+        if any(len(re.findall(r"\d", name)) >= _DIGITS_OF_A_NUMBER for name in names):
+            self._refuse(
+                line,
+                "a number stands where the header should; "
+                "put a line before it that names the columns, one of them `to`",
+            )
         faults = []
         for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
             faults.append(f"the column {name!r} stands there {names.count(name)} times; rename or remove the others")
@@ -437,14 +447,22 @@ def _json(metadata: Mapping[str, Any]) -> str | None:
         raise _NotText(f"its metadata can't be written as JSON: {error}") from None
 
 
+def _no_parameter(key: str) -> bool:
+    """Whether a record's key is no parameter's name: beside the reserved ones, those of the objects in it."""
+    return key in ("parameters", "metadata") or _reserved(key)
+
+
 class _Records(RowSource):
     """Rows that each name their own columns."""
+
+    def _how_to_rename(self, column: str) -> str:
+        return f"--map {_quoted(f'to={column}')}"
 
     def _row(self, record: Mapping[str, Any], names: tuple[str, ...]) -> Row:
         """A record's row. Raises `_NotText`."""
         if "to" not in record:
             likely = _likely_numbers([key for key in record if not _reserved(key)])
-            hint = f"; if {likely!r} holds the number, rename it" if likely else ""
+            hint = f"; if {likely!r} holds the number: {self._how_to_rename(likely)}" if likely else ""
             raise _NotText(f"it has no `to`{hint}")
         parameters = record.get("parameters")
         if parameters is None:
@@ -453,7 +471,7 @@ class _Records(RowSource):
             raise _NotText("`parameters` must be an object")
         if self._not_seen:
             self._not_seen -= parameters.keys()
-            self._not_seen -= {name for name in self._not_seen if name in record and not _reserved(name)}
+            self._not_seen -= {name for name in self._not_seen if name in record and not _no_parameter(name)}
         for name in NOT_USED_YET:
             if record.get(name):
                 self._unused.add(name)
@@ -462,7 +480,7 @@ class _Records(RowSource):
             if name in parameters:
                 values.append(_text(name, parameters[name]))
             else:
-                values.append(None if _reserved(name) else _text(name, record.get(name)))
+                values.append(None if _no_parameter(name) else _text(name, record.get(name)))
         return (
             _text("to", record["to"]) or "",
             _text("customer_id", record.get("customer_id")),
@@ -596,6 +614,9 @@ class _Given(_Records):
                 self._refuse(place, str(error))
             yield row
 
+    def _how_to_rename(self, column: str) -> str:
+        return "hand it over as `to`"
+
     def close(self) -> None:
         """Nothing is open: the iterator is the host's."""
 
@@ -603,7 +624,7 @@ class _Given(_Records):
 def _canonical(record: Mapping[str, Any]) -> bytes:
     """The same bytes for the same recipient, however it was given. Raises `_NotText`."""
     top = {name: value for name, value in record.items() if name != "parameters"}
-    parameters = {name: top.pop(name) for name in list(top) if not _reserved(name) and name != "metadata"}
+    parameters = {name: top.pop(name) for name in list(top) if not _no_parameter(name)}
     parameters.update(record.get("parameters") or {})
     said = [{name: value for name, value in part.items() if value not in (None, "", {})} for part in (top, parameters)]
     try:
