@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 MAX_TEXT_CHARACTERS = 400
 HIDDEN_NUMBER = "(number)"
-# The longest run of digits that is no phone number is shorter than the shortest phone number in use.
+# Shorter runs of digits are years, counts and codes; no number with its country code is that short.
 _NUMBER = re.compile(r"\+?\d{7,}")
 
 

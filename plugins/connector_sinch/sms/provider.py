@@ -203,7 +203,11 @@ class SinchSms(Provider):
                 )
             ]
         except ReadFailed as error:
-            return [CheckResult("credentials", False, f"{error} Check region, base_url and the network ({where}).")]
+            return [
+                CheckResult(
+                    "credentials", False, f"{error} Check region, base_url and the network ({where}).", reached=False
+                )
+            ]
         if answer.status == 404:
             return [
                 CheckResult(
@@ -251,9 +255,9 @@ class SinchSms(Provider):
     def _connection(self) -> Client:
         """The client for the token as it is now, so that a changed token needs no new start."""
         token = self._settings.api_token.value()
-        if not (token.isascii() and token.isprintable() and token.strip() == token):
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise ConfigurationError(
-                "The api_token has characters that no token has (a line end, a space or a quote?): copy it anew."
+                "The api_token is empty or has characters that no token has (a line end, a space?): copy it anew."
             )
         with self._lock:
             if self._client is None or token != self._token:

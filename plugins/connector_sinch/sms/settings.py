@@ -50,7 +50,7 @@ class SmsSettings(IntegrationSettings):
         Field(
             title="Base URL",
             description="A simulator or proxy in place of the region's host, such as http://127.0.0.1:9000.",
-            pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+            pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
         ),
     ] = None
     callback_secret: Annotated[

@@ -183,11 +183,11 @@ def test_a_token_that_cannot_be_read_stops_the_dispatch(make_provider, api):
     assert api.seen == []
 
 
-@pytest.mark.parametrize("token", ["t0k3n\n", " t0k3n", "t0k3n-å"])
+@pytest.mark.parametrize("token", ["t0k3n\n", " t0k3n", "t0k3n-å", ""])
 def test_a_token_that_fits_no_header_stops_the_dispatch_without_showing_it(make_provider, api, token):
     with pytest.raises(Stopped) as caught:
         make_provider(api.url, api_token=Secret("env:OF_TESTS", lambda reference: token)).send(make_batch())
-    assert token.strip() not in str(caught.value)
+    assert "t0k3n" not in str(caught.value)
     assert api.seen == []
 
 

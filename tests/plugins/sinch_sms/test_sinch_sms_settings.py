@@ -56,6 +56,7 @@ WRONG = [
     {"region": "se"},
     {"base_url": "eu.sms.api.sinch.com"},
     {"base_url": "https://x?y"},
+    {"base_url": "https://user:password@x"},
     {"callback_secret": []},
     {"callback_username": "u"},
     {"callback_password": "env:P"},
