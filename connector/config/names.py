@@ -8,6 +8,9 @@ from connector.config.settings import SENDER, Settings
 from connector.model.campaign import Campaign
 from connector.model.errors import Fault
 
+KINDS = ("marketing", "transactional")
+"""The categories there are where the configuration declares none: one of each kind, by its name."""
+
 
 def unknown_defaults(document: Any) -> list[Wrong]:
     """What [defaults] names and nothing defines; `document` needn't be valid."""
@@ -48,8 +51,9 @@ def campaign_faults(campaign: Campaign, settings: Settings, source: str = "campa
                 f"{sentence} A literal one is a phone number, a short code, or up to eleven characters.",
             )
         )
-    if campaign.category is not None and campaign.category not in settings.categories:
-        wrong.append(Wrong(("category",), unknown_name(campaign.category, list(settings.categories), "category")))
+    categories = list(settings.categories or KINDS)
+    if campaign.category is not None and campaign.category not in categories:
+        wrong.append(Wrong(("category",), unknown_name(campaign.category, categories, "category")))
     return faults(wrong, source)
 
 

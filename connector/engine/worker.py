@@ -169,7 +169,7 @@ class Worker:
     def _probe(self, account: str) -> None:
         """Ask by a safe read whether an account that failed is well again."""
         line = next((line for line in self._desk.lines.values() if line.provider.account == account), None)
-        reached = line is not None and any(result.ok is not None for result in line.provider.check())
+        reached = line is not None and all(result.reached for result in line.provider.check())
         with self._desk.ledger.write() as connection:
             if reached:
                 pace.well(connection, account)

@@ -23,7 +23,7 @@ def connector_provider() -> "type[Provider] | None":
 
 @hookspec(firstresult=True)
 def connector_setup(integration: "Integration", http: "Http") -> "Provider | None":
-    """Provider setup: from checked settings (service plan id, token, region ...) to a ready provider."""
+    """Provider setup: from checked settings (account, token, region ...) to a ready provider."""
 
 
 @hookspec(firstresult=True)

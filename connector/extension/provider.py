@@ -62,6 +62,8 @@ class CheckResult:
     ok: bool | None
     """None: it could not be proved either way."""
     message: str
+    reached: bool = True
+    """Whether the service answered at all."""
 
 
 OPTIONAL = ("find", "poll", "cancel", "verify")
@@ -75,7 +77,7 @@ class Provider(ABC):
     """
 
     name: ClassVar[str]
-    """As in the configuration: `provider = "sinch-sms"`."""
+    """What the configuration names: `provider = NAME`."""
     title: ClassVar[str]
     """For people."""
     Settings: ClassVar[type[IntegrationSettings]]
@@ -163,5 +165,7 @@ def problems(cls: Any) -> Sequence[str]:
     missing = [name for name in ("name", "title", "Settings", "limits", "codes") if not hasattr(cls, name)]
     if missing:
         return [f"it lacks {', '.join(missing)}"]
+    if not (isinstance(cls.Settings, type) and issubclass(cls.Settings, IntegrationSettings)):
+        return ["its Settings are no subclass of IntegrationSettings"]
     abstract = sorted(getattr(cls, "__abstractmethods__", ()))
     return [f"it doesn't write {', '.join(abstract)}"] if abstract else []
