@@ -56,7 +56,7 @@ def _find(desk: Desk, line: Line, number: int) -> Found:
     if not line.provider.supports("find"):
         return Found(FoundState.cannot_tell, cause=line.provider.declines["find"])
     with desk.ledger.read() as connection:
-        batch = load(connection, number)
+        batch = load(connection, number, clock=desk.clock)
     days = line.provider.limits.listing_days
     if days is not None and desk.clock() - batch.first_sent_at > timedelta(days=days):
         return Found(FoundState.cannot_tell, cause="it was sent longer ago than the provider can be asked about")

@@ -25,7 +25,7 @@ from connector.ledger.tables import (
     dispatches,
     shapes,
 )
-from connector.model.batch import Attempt, Batch, Deadline
+from connector.model.batch import Attempt, Batch, Deadline, utc_now
 from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
@@ -194,7 +194,13 @@ def callbacks_expected(connection: Connection, line: Line, now: datetime) -> boo
     return receiver_is_there(connection, now)
 
 
-def load(connection: Connection, number: int, attempt: Attempt | None = None) -> Batch:
+def load(
+    connection: Connection,
+    number: int,
+    attempt: Attempt | None = None,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+) -> Batch:
     """A batch with its recipients, as the provider gets it."""
     batch = track.batch_by_number(connection, number)
     dispatch = connection.execute(select(dispatches).where(dispatches.c.number == batch.dispatch)).one()
@@ -205,7 +211,7 @@ def load(connection: Connection, number: int, attempt: Attempt | None = None) ->
     campaign = Campaign.model_validate_json(dispatch.campaign)
     template = Template.read(shape.text)
     if attempt is None:
-        attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0), batch.send_at)
+        attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0, clock), batch.send_at)
     return Batch(
         key=batch.key,
         sender=shape.sender,

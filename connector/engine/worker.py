@@ -145,7 +145,7 @@ class Worker:
         with self._desk.ledger.read() as connection:
             row = track.batch_by_number(connection, number)
             line = self._desk.line_of(connection, row.dispatch)
-            batch = sending.load(connection, number)
+            batch = sending.load(connection, number, clock=self._desk.clock)
             called_back = line is not None and sending.callbacks_expected(connection, line, self._desk.clock())
         if line is None:
             with self._desk.ledger.write() as connection:

@@ -18,7 +18,7 @@ class Message(BaseModel):
         ),
     ] = None
     defaults: Annotated[
-        dict[str, str],
+        dict[str, Annotated[str, Field(min_length=1)]],
         Field(title="Defaults", description="Values for recipients that have none."),
     ] = {}
 
