@@ -99,7 +99,7 @@ BAD: list[tuple[Any, list[str]]] = [
     (
         {"name": "harvest", "message": {"text": "For ${name", "defaults": {"name": 1}}},
         [
-            "message.defaults.name: Found 1; give a text.",
+            "message.defaults.name: Found 1; give a text that isn't empty.",
             "message.text: A ${ has no } after its name; write ${name}, and $${ for a literal ${.",
         ],
     ),
