@@ -40,6 +40,12 @@ def test_a_fault_answers_in_the_place_of_the_provider(letters: Letters, fault: s
     assert account(client)["numbers"] == accepted
 
 
+def test_what_the_provider_refuses_is_not_touched_by_faults_after_accepting(letters: Letters) -> None:
+    client = letters(faults={"error_after": 1, "drop_after": 1})
+    client.post("/_simulator/hold", json={"at": "after"})
+    assert client.post("/letters", json={"to": []}).status_code == 400
+
+
 @pytest.mark.parametrize(("fault", "accepted"), [("drop_before", 0), ("drop_after", 2)])
 def test_a_connection_can_be_closed_without_an_answer(letters: Letters, fault: str, accepted: int) -> None:
     client = letters(faults={fault: "1x1"})

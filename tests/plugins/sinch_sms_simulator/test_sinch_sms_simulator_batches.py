@@ -142,7 +142,9 @@ def test_a_body_must_be_a_json_object(plan: Plans, content: bytes, content_type:
 
 
 def test_null_is_the_same_as_absent(plan: Plans) -> None:
-    batch = plan().post({**a_batch(), "send_at": None, "client_reference": None}).json()
+    answer = plan().post({**a_batch(), "send_at": None, "client_reference": None})
+    assert answer.status_code == 201
+    batch = answer.json()
     assert "send_at" not in batch
     assert "client_reference" not in batch
 
