@@ -300,6 +300,26 @@ class Connector:
                 logger.warning("No row has a value for %s.", ", ".join(missing))
             return Dispatch(self, number)
 
+    def started(
+        self,
+        campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str],
+        recipients: Recipients,
+        *,
+        key: str | None = None,
+    ) -> "Dispatch | None":
+        """The dispatch that `plan` would go on with, or find done; None: it would make a new one.
+
+        Without a key, recipients that can be read only once are not recognized.
+        """
+        checked, source_name = self._campaign(campaign)
+        source = self._source(recipients)
+        with source:
+            _, integration = self._check(checked, source_name, source)
+            known = source.digest_ahead()
+        wanted = key or (None if known is None else planning.digest_of(checked, integration, known))
+        found = None if wanted is None else self._existing(wanted)
+        return None if found is None else Dispatch(self, found.number)
+
     def preview(
         self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], recipients: Recipients
     ) -> Preview:
@@ -574,7 +594,11 @@ class Dispatch:
     def __init__(self, connector: Connector, number: int) -> None:
         self._connector = connector
         self.number = number
-        self.id: str = connector._row(number).id
+        row = connector._row(number)
+        self.id: str = row.id
+        self.integration: str = row.integration
+        self.account: str = row.account
+        self.send_at: datetime | None = row.send_at
 
     def report(self) -> Report:
         """What became of everybody so far."""
