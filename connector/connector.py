@@ -20,13 +20,14 @@ from connector.config.load import ReadSecret, check_campaign, check_settings, lo
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
 from connector.dispatch import doubt, pace, planning
-from connector.dispatch.preview import Preview, preview
+from connector.dispatch.preview import Preview as Preview
+from connector.dispatch.preview import preview
 from connector.dispatch.sending import Desk, Line
 from connector.engine.worker import ROLE, Worker
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
 from connector.http import Http
-from connector.ledger import counters, log, recount, registry
+from connector.ledger import counters, log, recount, registry, totals
 from connector.ledger.database import Ledger
 from connector.ledger.tables import (
     BatchState,
@@ -636,14 +637,21 @@ class Dispatch:
 
     def _stays(self, *, final: bool) -> bool:
         """Whether there is still something that waiting can bring."""
-        report = self.report()
-        if report.state in (DispatchState.paused, DispatchState.stopped):
-            return bool(report.sending)
-        if report.waiting or report.sending:
+        state, counts = self.progress()
+        if state in (DispatchState.paused, DispatchState.stopped):
+            return bool(counts.get(totals.SENDING))
+        if counts.get(totals.WAITING) or counts.get(totals.SENDING):
             return True
-        if report.in_doubt and self._settles_soon():
+        if counts.get(totals.IN_DOUBT) and self._settles_soon():
             return True
-        return final and self._awaits_reports()
+        return final and bool(counts.get(totals.OPEN)) and self._awaits_reports()
+
+    def progress(self) -> tuple[str, dict[str, int]]:
+        """State and counts so far, cheaply: for showing progress."""
+        with self._connector.ledger.read() as connection:
+            row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
+            counts = totals.read(connection, self.number)
+        return reporting.state_of(row, counts), counts
 
     def _settles_soon(self) -> bool:
         """Whether a batch in doubt can be settled by look-ups within a short time."""

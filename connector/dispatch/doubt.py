@@ -72,6 +72,7 @@ def _find(desk: Desk, line: Line, number: int) -> Found:
 def prove_look_up(desk: Desk, line: Line) -> bool:
     """Whether look-up is known to work on this account; if not yet, try it on a batch that was accepted."""
     account = line.provider.account
+    oldest = desk.clock() - timedelta(days=line.provider.limits.listing_days or 3650)
     with desk.ledger.read() as connection:
         if connection.scalar(select(accounts.c.look_up_proven_at).where(accounts.c.name == account)):
             return True
@@ -81,8 +82,10 @@ def prove_look_up(desk: Desk, line: Line) -> bool:
                 batches.c.account == account,
                 batches.c.state == BatchState.accepted,
                 batches.c.provider_batch_id.is_not(None),
+                batches.c.first_sent_at > oldest,
             )
-            .order_by(batches.c.accepted_at.desc())
+            # The list may lag behind: the oldest that it still has shows best.
+            .order_by(batches.c.accepted_at)
             .limit(1)
         )
         if number is None:

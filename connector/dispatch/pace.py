@@ -73,6 +73,12 @@ def well(connection: Connection, account: str) -> None:
     )
 
 
+def look_up_is_unproven(connection: Connection, account: str) -> bool:
+    """Whether a look-up was never seen to work on this account."""
+    row = connection.execute(select(accounts.c.look_up_proven_at).where(accounts.c.name == account)).first()
+    return row is not None and row.look_up_proven_at is None
+
+
 def look_up_proven(connection: Connection, account: str, now: datetime) -> None:
     """A look-up has shown a batch that was accepted on this account."""
     connection.execute(

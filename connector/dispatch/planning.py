@@ -318,7 +318,14 @@ def abandoned(ledger: Ledger) -> list[tuple[int, str]]:
 
 
 def prune(ledger: Ledger, number: int) -> None:
-    """Remove a dispatch that was never read to its end."""
+    """Remove a dispatch that was never read to its end; any other is left alone."""
+    with ledger.read() as connection:
+        dispatch_id = connection.scalar(
+            select(dispatches.c.id).where(dispatches.c.number == number, dispatches.c.state == DispatchState.planning)
+        )
+    if dispatch_id is None:
+        # An interrupt may come just after it was let run.
+        return
     for column in (addresses.c.address, messages.c.ordinal):
         table = column.table
         of_dispatch = table.c.dispatch == number
@@ -334,3 +341,4 @@ def prune(ledger: Ledger, number: int) -> None:
         connection.execute(
             delete(dispatches).where(dispatches.c.number == number, dispatches.c.state == DispatchState.planning)
         )
+    ledger.forget(f"planning-{dispatch_id}")

@@ -37,6 +37,7 @@ from connector.tracking.polling import receiver_is_there
 logger = logging.getLogger("connector.dispatch")
 
 FIRST_LOOK_UP = timedelta(seconds=2)
+PROOF_AFTER = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,13 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                     callbacks_expected=callbacks_expected(connection, claimed.line, now),
                 )
                 pace.well(connection, account)
+                if pace.look_up_is_unproven(connection, account):
+                    # The first batch of an account shows whether looking up works there.
+                    connection.execute(
+                        update(batches)
+                        .where(batches.c.number == number, batches.c.task == Task.poll)
+                        .values(due_at=now + PROOF_AFTER)
+                    )
             case Refused():
                 track.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
                 pace.well(connection, account)

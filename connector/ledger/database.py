@@ -102,7 +102,11 @@ class Ledger:
         """Hold a role that nobody else ever takes; nothing is left of it."""
         with self.hold(name):
             yield
-        Path(f"{self.path}.{name}.lock").unlink(missing_ok=True)
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Leave nothing of a role that nobody will take again."""
+        Path(self._lock(name).lock_file).unlink(missing_ok=True)
 
     def is_held(self, name: str) -> bool:
         """Whether any process holds a role just now."""

@@ -50,6 +50,9 @@ def read(connection: Connection, *, after: int, limit: int, dispatch: int | None
             break
         context = _Context(connection, rows)
         for row in rows:
+            # A row may be a block of a thousand: stop as soon as the page is full.
+            if len(found) >= limit:
+                break
             found.extend(event for event in context.events(row) if event.position > after)
         next_row = rows[-1].number + 1
     return found[:limit]

@@ -93,9 +93,11 @@ def end_attempt(
     values: dict[str, Any] = {"ended": ended, "cause": cause}
     if provider_batch_id is not None:
         values["provider_batch_id"] = provider_batch_id
-    connection.execute(
-        update(attempts).where(attempts.c.batch == batch.number, attempts.c.number == attempt).values(**values)
-    )
+    change = update(attempts).where(attempts.c.batch == batch.number, attempts.c.number == attempt)
+    if ended != ENDED_ACCEPTED:
+        # A receipt may have proved it accepted before its own answer, or the lack of one, is written.
+        change = change.where(attempts.c.ended.is_(None))
+    connection.execute(change.values(**values))
 
 
 def accepted(

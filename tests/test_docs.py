@@ -1,0 +1,88 @@
+"""What README and docs show is run: Python as pasted, TOML as configuration or campaign, commands by their names."""
+
+import inspect
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+import connector
+from connector.cli.main import main
+from connector.config.load import check_campaign, check_settings
+from connector.extension import hookspecs
+from connector.extension.plugins import Plugins
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        found += [(f"{page.name}-{number}", block) for number, block in enumerate(blocks)]
+    return found
+
+
+def _named(blocks: list[tuple[str, str]]) -> list[object]:
+    return [pytest.param(block, id=name) for name, block in blocks]
+
+
+@pytest.mark.parametrize("code", _named(_blocks("python")))
+def test_python_works_as_pasted(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("text", _named(_blocks("toml")))
+def test_toml_is_accepted(text: str) -> None:
+    document = tomllib.loads(text)
+    if "project" in document:
+        assert list(document["project"]["entry-points"]) == ["connector.plugins"]
+    elif "message" in document:
+        check_campaign(document)
+    else:
+        check_settings(document, Plugins())
+
+
+def _commands() -> list[tuple[str, str]]:
+    found = []
+    for name, block in _blocks("sh"):
+        lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+        found += [
+            (f"{name}-{number}", shlex.join(line)) for number, line in enumerate(lines) if line[:1] == ["connector"]
+        ]
+    return found
+
+
+@pytest.mark.parametrize("line", _named(_commands()))
+def test_commands_and_their_options_exist(line: str) -> None:
+    words = [word for word in shlex.split(line)[1:] if word != "&"]
+    assert isinstance(main, click.Group)
+    command = main.get_command(click.Context(main), words[0])
+    assert command is not None, f"there is no command {words[0]}"
+    options = {option for parameter in command.params for option in parameter.opts}
+    for word in words[1:]:
+        assert not word.startswith("--") or word.partition("=")[0] in options, f"{words[0]} has no {word}"
+
+
+def test_every_hook_is_documented_with_its_arguments() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    hooks = {name: member for name, member in vars(hookspecs).items() if name.startswith("connector_")}
+    for name, member in hooks.items():
+        assert f"### {name}({', '.join(inspect.signature(member).parameters)})\n" in page
+    assert len(re.findall(r"^### connector_", page, re.MULTILINE)) == len(hooks)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    assert connector.__all__ == sorted(connector.__all__)
+    assert all(hasattr(connector, name) for name in connector.__all__)
