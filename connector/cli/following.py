@@ -1,0 +1,136 @@
+"""Going along with a dispatch until nothing more is to be waited for, and saying how it ended."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from connector.cli import funnel
+from connector.cli.interrupts import stopping
+from connector.cli.output import document, moment, say
+from connector.cli.report import heading_of
+from connector.connector import Dispatch
+from connector.ledger.tables import DispatchState
+from connector.model.errors import LedgerError
+from connector.report import Report
+
+REFRESH_SECONDS = 1.0
+
+
+def follow(dispatch: Dispatch, *, final: bool) -> bool:
+    """Send, or go along with the process that does; True when the user stopped it.
+
+    `final`: also until every accepted message has its last report.
+    """
+    with stopping() as stop, _progress(dispatch, final):
+        dispatch.drain(final=final, stop=stop)
+    return stop.is_set()
+
+
+def conclude(dispatch: Dispatch, *, as_json: bool, final: bool = False, interrupted: bool = False) -> None:
+    """Print the report, and what is left to do; exits with status 1 where something is."""
+    report = dispatch.report()
+    if as_json:
+        document(report.as_dict())
+    else:
+        funnel.show(report, heading_of(report))
+    left = [*_halted(report), *_unfinished(report, final, interrupted), *_doubted(report)]
+    for sentence in left:
+        say(sentence)
+    if left:
+        sys.exit(1)
+
+
+def _halted(report: Report) -> Iterator[str]:
+    if report.state == DispatchState.stopped:
+        yield f"The dispatch {report.dispatch} was stopped. {_sentence(report.cause)}"
+        yield f"Nobody was marked as failed. Once it is mended: connector resume {report.dispatch}"
+    elif report.state == DispatchState.paused:
+        yield f"The dispatch {report.dispatch} is paused. {_sentence(report.cause)}"
+        yield f"To go on: connector resume {report.dispatch}"
+
+
+def _sentence(text: str | None) -> str:
+    return "" if not text else text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _unfinished(report: Report, final: bool, interrupted: bool) -> Iterator[str]:
+    if report.state in (DispatchState.stopped, DispatchState.paused):
+        return
+    left = report.waiting + report.sending
+    if left:
+        yield (
+            f"{left} of its messages are not sent. The command `connector resume {report.dispatch}` goes on; so does "
+            "the same `send` again, without --again."
+        )
+    elif interrupted and final and report.open:
+        yield (
+            f"Stopped waiting for {report.open} reports; they still come in while `connector serve` or "
+            "`connector worker` runs."
+        )
+
+
+def _doubted(report: Report) -> Iterator[str]:
+    if report.in_doubt:
+        yield (
+            f"{report.in_doubt} messages are in doubt: whether the provider took them is being looked up while "
+            f"`connector serve` or `connector worker` runs. `connector status {report.dispatch}` shows them."
+        )
+
+
+class _Rate(TextColumn):
+    """How many a second."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
+
+
+@contextmanager
+def _progress(dispatch: Dispatch, final: bool) -> Iterator[None]:
+    """Show on a terminal how far it is."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    if dispatch.send_at is not None and dispatch.report().waiting:
+        say(f"It is to be sent at {moment(dispatch.send_at)}; this command, or `connector serve`, waits for that.")
+    ended = threading.Event()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    ) as bars:
+        watching = threading.Thread(target=_watch, args=(dispatch, bars, final, ended), name="connector-progress")
+        watching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watching.join()
+
+
+def _watch(dispatch: Dispatch, bars: Progress, final: bool, ended: threading.Event) -> None:
+    sent = bars.add_task("Sent", total=None)
+    reported = bars.add_task("Reported", total=None, visible=final)
+    while True:
+        try:
+            report = dispatch.report()
+        except LedgerError:
+            # Whoever sends meets the same trouble, and says so.
+            return
+        to_send = report.recipients - report.skipped.total
+        bars.update(sent, total=to_send, completed=report.enqueued + report.enqueue_failed + report.unknown)
+        bars.update(reported, total=report.enqueued or None, completed=report.enqueued - report.open)
+        if ended.wait(REFRESH_SECONDS):
+            return

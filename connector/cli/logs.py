@@ -1,0 +1,47 @@
+"""What the connector logs while a command runs: one sentence a line, on standard error."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rich_click as click
+
+DEBUG_VARIABLE = "CONNECTOR_DEBUG"
+SAID_AGAIN_AFTER_SECONDS = 60.0
+
+
+def debugging() -> bool:
+    """Whether the user wants tracebacks."""
+    return bool(os.environ.get(DEBUG_VARIABLE))
+
+
+class _Sentences(logging.Handler):
+    """Prints each record as one line; the same sentence again only after a minute."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sentence = record.getMessage() if not debugging() else self.format(record)
+        now = time.monotonic()
+        if now - self._said.get(sentence, -SAID_AGAIN_AFTER_SECONDS) >= SAID_AGAIN_AFTER_SECONDS:
+            self._said[sentence] = now
+            click.echo(f"{record.levelname.capitalize()}: {sentence}", err=True)
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Print warnings and errors of `connector.*`; other libraries stay silent."""
+    ours, all_others = logging.getLogger("connector"), logging.getLogger()
+    sentences, silence = _Sentences(), logging.NullHandler()
+    ours.addHandler(sentences)
+    # Without any handler Python prints what libraries log.
+    all_others.addHandler(silence)
+    try:
+        yield
+    finally:
+        ours.removeHandler(sentences)
+        all_others.removeHandler(silence)

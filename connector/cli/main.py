@@ -1,0 +1,85 @@
+"""`connector`: the command line."""
+
+import errno
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from click.exceptions import Exit
+
+from connector.cli import logs
+from connector.cli.interrupts import terminate_like_interrupt
+from connector.cli.plugins import plugins
+from connector.cli.report import report
+from connector.cli.schema import schema
+from connector.cli.send import send
+from connector.cli.serve import serve
+from connector.cli.simulate import simulate
+from connector.cli.status import status
+from connector.cli.verify import verify
+from connector.model.errors import ConnectorError, InputError, KeyConflict, NotFound
+
+WRONG_USE = (InputError, NotFound, KeyConflict)
+"""What exit status 2 stands for; other errors of ours are work that failed, status 1."""
+
+
+class Connector(click.RichGroup):
+    """Runs a command, and turns what goes wrong into sentences and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with logs.shown():
+            try:
+                return super().invoke(ctx)
+            except ConnectorError as error:
+                if logs.debugging():
+                    traceback.print_exc()
+                for line in str(error).splitlines():
+                    click.echo(f"Error: {line}", err=True)
+                sys.exit(2 if isinstance(error, WRONG_USE) else 1)
+            except KeyboardInterrupt:
+                click.echo("Stopped.", err=True)
+                sys.exit(1)
+            except (click.ClickException, Exit, click.Abort):
+                raise
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                    raise
+                if logs.debugging():
+                    traceback.print_exc()
+                click.echo(
+                    f"Error: Something failed that should not ({type(error).__name__}). Please report it, with what "
+                    f"the same command prints under {logs.DEBUG_VARIABLE}=1; take phone numbers out before.",
+                    err=True,
+                )
+                sys.exit(1)
+
+
+@click.group("connector", cls=Connector, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="CONNECTOR_CONFIG",
+    default=Path("connector.toml"),
+    show_default=True,
+    help="The configuration file; $CONNECTOR_CONFIG names it, too.",
+)
+@click.version_option(package_name="campaign-connector", prog_name="connector")
+@click.pass_context
+def cli(ctx: click.Context, config: Path) -> None:
+    """Send campaigns through a messaging provider, and get the truth back about every message.
+
+    Exit status: 0 done; 1 the work failed, is incomplete or in doubt; 2 wrong usage or configuration.
+    """
+    ctx.obj = config
+
+
+for command in (send, status, report, serve, verify, simulate, plugins, schema):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    terminate_like_interrupt()
+    cli()

@@ -1,0 +1,107 @@
+"""What commands print: tables for a terminal, aligned text for a pipe, one JSON document for programs."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import rich_click as click
+from pydantic_core import to_json
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(command: Command) -> Command:
+    """The `--json` of every command that shows something."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(command)
+
+
+def document(value: Any) -> None:
+    """Print one JSON document; times in it are ISO 8601 in UTC."""
+    click.echo(to_json(value, inf_nan_mode="constants").decode())
+
+
+def on_terminal() -> bool:
+    """Whether a person reads standard output."""
+    return sys.stdout.isatty()
+
+
+def count(number: int) -> str:
+    """A number: with separators for people, plain on a pipe."""
+    return f"{number:,}" if on_terminal() else str(number)
+
+
+def rate(part: int, whole: int) -> str:
+    """A share in per cent; what is not all or nothing is never rounded to it."""
+    if not whole:
+        return "-"
+    shown = f"{100 * part / whole:.1f} %"
+    if shown == "100.0 %" and part < whole:
+        return ">99.9 %"
+    if shown == "0.0 %" and part:
+        return "<0.1 %"
+    return shown
+
+
+def moment(at: datetime | None) -> str:
+    """A time: local with its offset for people, ISO 8601 in UTC on a pipe."""
+    if at is None:
+        return "-"
+    if on_terminal():
+        return at.astimezone().isoformat(sep=" ", timespec="seconds")
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    title: str | None = None,
+    err: bool = False,
+) -> None:
+    """Print rows under headings; the columns named in `right` are aligned to the right."""
+    given = [list(row) for row in rows]
+    if (sys.stderr if err else sys.stdout).isatty():
+        _drawn(headings, given, right, title, err)
+        return
+    if title:
+        click.echo(title, err=err)
+    lines = [list(headings), *given] if any(headings) else given
+    widths = [max(cell_len(line[place]) for line in lines) for place in range(len(headings))]
+    for line in lines:
+        cells = [
+            " " * (width - cell_len(cell)) + cell if heading in right else cell + " " * (width - cell_len(cell))
+            for cell, heading, width in zip(line, headings, widths, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip(), err=err)
+
+
+def _drawn(headings: Sequence[str], rows: list[list[str]], right: Sequence[str], title: str | None, err: bool) -> None:
+    drawn = Table(title=title, title_justify="left", show_header=any(headings), box=None, pad_edge=False)
+    for heading in headings:
+        drawn.add_column(heading, justify="right" if heading in right else "left", header_style="bold")
+    for row in rows:
+        # What a file or a provider says is text, not markup.
+        drawn.add_row(*map(escape, row))
+    Console(stderr=err, highlight=False).print(drawn)
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal something that is not the result."""
+    click.echo(sentence, err=True)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show that something takes its time, to a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True, highlight=False).status(what):
+        yield

@@ -1,0 +1,146 @@
+"""`connector send`: a campaign goes out."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from connector.audience.reading import RowSource, read_file
+from connector.cli.following import conclude, follow
+from connector.cli.output import count, document, json_option, say, table, waiting
+from connector.cli.words import REASONS
+from connector.connector import Connector, Preview
+from connector.ledger.tables import DispatchState
+
+
+def _columns(ctx: click.Context, option: click.Parameter, words: Sequence[str]) -> dict[str, str]:
+    mapping: dict[str, str] = {}
+    for word in words:
+        name, equals, column = (part.strip() for part in word.partition("="))
+        if not (name and equals and column):
+            raise click.BadParameter(f"{word!r} renames nothing; write NAME=COLUMN, as in to=Mobile.")
+        if name in mapping:
+            raise click.BadParameter(f"{name!r} is given twice.")
+        mapping[name] = column
+    return mapping
+
+
+@click.command("send")
+@click.argument("campaign")
+@click.option(
+    "--recipients",
+    "file",
+    required=True,
+    metavar="FILE",
+    help="CSV or JSON Lines, also packed by gzip; `-` is standard input.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be sent; nothing is stored or sent.")
+@click.option("--wait", is_flag=True, help="Go on until every message is delivered, failed or otherwise final.")
+@click.option(
+    "--key", help="Your own name for this dispatch: the same key again goes on with it, and never sends twice."
+)
+@click.option("--again", is_flag=True, help="Send once more what was sent already; everybody gets it again.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    callback=_columns,
+    help="Which column stands for a name, as in to=Mobile; may be repeated.",
+)
+@click.option("--encoding", default="utf-8", show_default=True, help="Of the recipients' file, such as cp1252.")
+@click.option("--yes", is_flag=True, help="Don't ask before sending.")
+@json_option
+@click.pass_obj
+def send(
+    config: Path,
+    campaign: str,
+    file: str,
+    dry_run: bool,
+    wait: bool,
+    key: str | None,
+    again: bool,
+    mapping: dict[str, str],
+    encoding: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Send the campaign in the file CAMPAIGN to the people in a file of recipients.
+
+    Use it to start a campaign; try --dry-run first. The whole file is read and checked before the first message
+    leaves. The same command again goes on where it was stopped, and refuses to send the same twice.
+    """
+
+    def recipients() -> RowSource:
+        return read_file(file, encoding=encoding, mapping=mapping)
+
+    with Connector.from_config(config) as connector:
+        if dry_run:
+            with waiting("Reading the recipients ..."):
+                preview = connector.preview(campaign, recipients())
+            if as_json:
+                document(preview.as_dict())
+            else:
+                show(preview, err=False)
+            return
+        asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+        if asks and (again or connector.started(campaign, recipients(), key=key) is None):
+            with waiting("Reading the recipients ..."):
+                preview = connector.preview(campaign, recipients())
+            # The result alone goes to standard output.
+            show(preview, err=True)
+            if not click.confirm(f"Send {preview.to_send:,} messages?", err=True):
+                say("Nothing was sent.")
+                sys.exit(1)
+        try:
+            with waiting("Reading the recipients ..."):
+                dispatch = connector.plan(campaign, recipients(), key=key, again=again)
+        except KeyboardInterrupt:
+            say("Stopped while the recipients were read: nothing was sent, and nothing is left of it.")
+            sys.exit(1)
+        interrupted = False
+        if dispatch.report().state in (DispatchState.running, DispatchState.finished):
+            interrupted = follow(dispatch, final=wait)
+        conclude(dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+
+
+def show(preview: Preview, *, err: bool) -> None:
+    """Print what would be sent."""
+    rows: list[tuple[str, str, str]] = [
+        ("recipients", count(preview.recipients), "rows of the file"),
+        ("  skipped", count(preview.skipped), ""),
+        *((f"    {reason}", count(times), REASONS.get(reason, "")) for reason, times in preview.by_reason.items()),
+        ("  to_send", count(preview.to_send), ""),
+        *((f"    to {country}", count(times), "") for country, times in preview.by_country.items()),
+        ("number_of_message_parts", count(preview.number_of_message_parts), "what is billed"),
+        *(
+            (f"  of {parts} {'part' if parts == 1 else 'parts'}", count(times), "messages")
+            for parts, times in preview.by_parts.items()
+        ),
+        ("requests", count(preview.requests), "to the provider"),
+    ]
+    table(
+        ("what", "number", "what it means"),
+        rows,
+        right=("number",),
+        title=f"Campaign {preview.campaign} through {preview.integration}; nothing is sent yet",
+        err=err,
+    )
+    if preview.samples:
+        table(
+            ("from", "parts", "encoding", "text"),
+            [
+                (each.sender or "the provider's default", str(each.parts), each.encoding, _one_line(each.text))
+                for each in preview.samples
+            ],
+            title="\nThe first messages",
+            err=err,
+        )
+    if preview.columns_not_used:
+        click.echo(f"\nThese columns are not used yet: {', '.join(preview.columns_not_used)}", err=err)
+
+
+def _one_line(text: Any) -> str:
+    return str(text).replace("\r\n", " ⏎ ").replace("\n", " ⏎ ")

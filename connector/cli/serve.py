@@ -1,0 +1,75 @@
+"""`connector serve` and `connector worker`: what runs all the time."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from connector.cli.interrupts import stopping
+from connector.cli.output import document, json_option, say
+from connector.config.load import load_settings
+from connector.connector import Connector
+from connector.extension.plugins import Plugins
+from connector.server.serve import listen, work
+from connector.server.serve import serve as run
+
+
+@click.command("serve")
+@click.option("--host", help="The address to listen on; else that of the configuration.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on; 0: any that is free.")
+@click.option("--no-worker", is_flag=True, help="Only take callbacks; `connector worker` or `send` do the sending.")
+@json_option
+@click.pass_obj
+def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_json: bool) -> None:
+    """Take the provider's callbacks, and send, look up and poll what is due, until it is stopped.
+
+    Use it as the service that runs all the time. Ctrl-C or SIGTERM stop it in good order: what is under way is
+    finished first.
+    """
+    plugins = Plugins()
+    settings = load_settings(config, plugins)
+    host = host or settings.server.host
+    with listen(host, settings.server.port if port is None else port) as listening:
+        port = listening.getsockname()[1]
+        server = settings.server.model_copy(update={"host": host, "port": port})
+        with Connector(settings.model_copy(update={"server": server}), plugins=plugins) as connector:
+
+            def ready() -> None:
+                _announce(connector, f"http://{f'[{host}]' if ':' in host else host}:{port}", not no_worker, as_json)
+
+            try:
+                run(connector, listening, with_worker=not no_worker, ready=ready)
+            except KeyboardInterrupt:
+                # How the signal that stopped it in good order arrives here.
+                say("Stopped.")
+
+
+def _announce(connector: Connector, url: str, works: bool, as_json: bool) -> None:
+    public_url = connector.settings.server.public_url
+    addresses = connector.callback_addresses()
+    if as_json:
+        document({"url": url, "public_url": public_url, "worker": works, "callbacks": addresses})
+        return
+    click.echo(f"Listening on {url}; stop with Ctrl-C.")
+    if public_url is None:
+        click.echo(
+            "The configuration has no [server] public_url, so the provider is given no address to call back: "
+            "reports are polled. The addresses below are for this machine."
+        )
+    for name, address in addresses.items():
+        click.echo(f"Callbacks of {name}: {address}")
+    if works and connector.worker_is_running():
+        click.echo("Another process sends just now; this one takes over when that ends.")
+
+
+@click.command("worker")
+@click.pass_obj
+def worker(config: Path) -> None:
+    """Send, look up and poll what is due, until it is stopped; callbacks are not taken.
+
+    Use it where the server runs as `connector serve --no-worker`, or where reports are only polled.
+    """
+    with Connector.from_config(config) as connector, stopping() as stop:
+        connector.open()
+        if connector.worker_is_running():
+            say("Another process sends just now; this one takes over when that ends.")
+        work(connector, stop)

@@ -1,0 +1,160 @@
+"""`connector dispatches` and `connector status`: where things stand."""
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from connector.cli.output import count, document, json_option, moment, table
+from connector.connector import AccountState, Connector, DoubtfulBatch
+from connector.ledger.tables import DispatchState
+from connector.report import Report
+
+COUNTED = ("recipients", "waiting", "sending", "in_doubt", "enqueue_failed", "unknown", "enqueued", "open")
+
+
+@click.command("dispatches")
+@json_option
+@click.pass_obj
+def dispatches(config: Path, as_json: bool) -> None:
+    """List every dispatch, the newest first.
+
+    Use it to find the id of a dispatch, and to see which ones are stopped, paused or in doubt.
+    """
+    with Connector.from_config(config) as connector:
+        lines = connector.dispatches()
+    if as_json:
+        document({"dispatches": lines})
+        return
+    if not lines:
+        click.echo("There is no dispatch yet; `connector send` starts one.")
+        return
+    table(
+        ("id", "campaign", "state", "created", "recipients", "enqueued", "in doubt", "key", "cause"),
+        [
+            (
+                line.id,
+                line.campaign,
+                f"{line.state}, abandoned" if line.abandoned else line.state,
+                moment(line.created_at),
+                count(line.recipients),
+                count(line.enqueued),
+                count(line.in_doubt),
+                line.key or "-",
+                line.cause or "",
+            )
+            for line in lines
+        ],
+        right=("recipients", "enqueued", "in doubt"),
+    )
+
+
+@click.command("status")
+@click.argument("dispatch_id", metavar="ID")
+@json_option
+@click.pass_obj
+def status(config: Path, dispatch_id: str, as_json: bool) -> None:
+    """Show where a dispatch stands: its state and cause, the account's health, and everything in doubt.
+
+    Use it when a dispatch doesn't get on, or was stopped. A batch in doubt may or may not have reached the
+    provider: it is looked up until that is known, and `connector retry` settles it by your own word.
+    """
+    with Connector.from_config(config) as connector:
+        dispatch = connector.dispatch(dispatch_id)
+        report = dispatch.report()
+        doubtful = dispatch.in_doubt()
+        working = connector.worker_is_running()
+        account = next((each for each in connector.accounts() if each.name == dispatch.account), None)
+        line = connector.lines.get(dispatch.integration)
+        declined = None if line is None else line.provider.declines.get("find")
+    if as_json:
+        document(
+            {
+                "dispatch": report.dispatch,
+                "campaign": report.campaign,
+                "state": report.state,
+                "cause": report.cause,
+                "send_at": dispatch.send_at,
+                **{name: getattr(report, name) for name in COUNTED},
+                "worker_running": working,
+                "account": account,
+                "look_up_declined": declined,
+                "batches_in_doubt": doubtful,
+            }
+        )
+        return
+    table(
+        ("", ""),
+        [
+            ("dispatch", report.dispatch),
+            ("campaign", report.campaign),
+            ("state", report.state + (f": {report.cause}" if report.cause else "")),
+            *((("sent at", moment(dispatch.send_at)),) if dispatch.send_at else ()),
+            *((name, count(getattr(report, name))) for name in COUNTED),
+            ("worker", "running" if working else "not running"),
+            *_health(account, declined),
+        ],
+    )
+    if doubtful:
+        _show_doubt(doubtful)
+    for sentence in _advice(report, doubtful, working):
+        click.echo(f"\n{sentence}")
+
+
+def _health(account: AccountState | None, declined: str | None) -> list[tuple[str, str]]:
+    if account is None:
+        return []
+    circuit = "closed"
+    if account.probe_at is not None:
+        circuit = f"open: nothing is sent until the provider answers; asked next at {moment(account.probe_at)}"
+    proven = f"seen to work on {moment(account.look_up_proven_at)}"
+    if declined is not None:
+        proven = f"not possible: {declined}"
+    elif account.look_up_proven_at is None:
+        proven = "not yet seen to work on this account; until then nothing in doubt is sent again"
+    return [
+        ("account", account.name),
+        ("trouble", account.trouble or "none"),
+        ("circuit", circuit),
+        ("next send from", moment(account.free_at)),
+        ("look-up", proven),
+    ]
+
+
+def _show_doubt(doubtful: list[DoubtfulBatch]) -> None:
+    table(
+        ("batch", "messages", "since", "cause", "looked up", "said", "next"),
+        [
+            (
+                each.key,
+                count(each.messages),
+                moment(each.since),
+                each.cause or "-",
+                f"{each.look_ups} times",
+                each.last_look_up or "-",
+                "held: waits for you" if each.held else moment(each.next_look_up),
+            )
+            for each in doubtful
+        ],
+        right=("messages",),
+        title="\nIn doubt",
+    )
+
+
+def _advice(report: Report, doubtful: list[DoubtfulBatch], working: bool) -> list[str]:
+    sentences: list[Any] = []
+    if report.state in (DispatchState.stopped, DispatchState.paused):
+        sentences.append(f"To go on, once the cause is mended: connector resume {report.dispatch}")
+    elif (report.waiting or report.sending) and not working:
+        sentences.append(f"Nothing is sent just now. To send: connector resume {report.dispatch}")
+    if doubtful:
+        if not working:
+            sentences.append("Nothing is looked up just now: start `connector serve` or `connector worker`.")
+        sentences.append(
+            "Where you know better, from the provider's own pages or support:\n"
+            f"  connector retry {report.dispatch} --accepted   the provider has it\n"
+            f"  connector retry {report.dispatch} --resend     it hasn't: send it again\n"
+            f"  connector retry {report.dispatch} --give-up    nobody can tell: count it as unknown\n"
+            "Each settles everything in doubt; --batch KEY settles one batch."
+        )
+    return sentences

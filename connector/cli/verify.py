@@ -1,0 +1,40 @@
+"""`connector verify`: whether the sums close."""
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from connector.cli.output import document, json_option
+from connector.connector import Connector
+
+
+@click.command("verify")
+@json_option
+@click.pass_obj
+def verify(config: Path, as_json: bool) -> None:
+    """Count every dispatch anew, from its messages and from its events, and compare.
+
+    Use it when you want proof: nobody is missing, nobody was messaged twice. The exit status is 1 if anything
+    disagrees.
+    """
+    with Connector.from_config(config) as connector:
+        found = connector.verify()
+    closes = not any(found.values())
+    if as_json:
+        document(
+            {
+                "ok": closes,
+                "dispatches": [{"dispatch": name, "differences": wrong} for name, wrong in found.items()],
+            }
+        )
+    else:
+        for name, wrong in found.items():
+            if wrong:
+                click.echo(f"{name}: does not close")
+            for each in wrong:
+                click.echo(f"  {each}")
+        closed = sum(not wrong for wrong in found.values())
+        click.echo(f"{closed} of {len(found)} dispatches: messages, events and totals agree, and the sums close.")
+    if not closes:
+        sys.exit(1)
