@@ -271,7 +271,8 @@ class SmsService(Service):
         ]
 
     def _batch_report(self, call: Call, batch: Batch) -> Answer:
-        query = read_query(call.query, {"type": "text", "status": "words", "code": "numbers"})
+        # The official SDK repeats the batch's id in the query.
+        query = read_query(call.query, {"type": "text", "status": "words", "code": "numbers", "batch_id": "text"})
         kind = query.get("type", "summary")
         if kind not in ("summary", "full"):
             raise Problem(400, CONSTRAINT, "The parameter 'type' must be 'summary' or 'full'.")
