@@ -10,7 +10,7 @@ import click
 import pytest
 
 import connector
-from connector.cli.main import main
+from connector.cli.main import cli
 from connector.config.load import check_campaign, check_settings
 from connector.extension import hookspecs
 from connector.extension.plugins import Plugins
@@ -61,8 +61,8 @@ def _commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("line", _named(_commands()))
 def test_commands_and_their_options_exist(line: str) -> None:
     words = [word for word in shlex.split(line)[1:] if word != "&"]
-    assert isinstance(main, click.Group)
-    command = main.get_command(click.Context(main), words[0])
+    assert isinstance(cli, click.Group)
+    command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, f"there is no command {words[0]}"
     options = {option for parameter in command.params for option in parameter.opts}
     for word in words[1:]:

@@ -1,6 +1,7 @@
 """Serving: callbacks by uvicorn, and a worker beside it, until the process is told to stop."""
 
 import logging
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -92,9 +93,15 @@ def serve(
     """Serve in the main thread until SIGINT or SIGTERM; what is under way is finished first."""
     connector.open()
     connector.recorder.start()
-    with _working(connector, with_worker):
-        # uvicorn handles the signals, and raises them anew once it has stopped in good order.
-        _Uvicorn(connector, ready).run(sockets=[listening])
+    # uvicorn stops in good order and then raises the signal anew for whoever handled it before: the worker
+    # must still finish what is under way.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with _working(connector, with_worker):
+            _Uvicorn(connector, ready).run(sockets=[listening])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
