@@ -1,5 +1,6 @@
 """`Connector`: everything behind one door."""
 
+import json
 import logging
 import os
 import threading
@@ -36,6 +37,7 @@ from connector.ledger.tables import (
     accounts,
     batches,
     dispatches,
+    events,
     kept_reports,
 )
 from connector.model.batch import utc_now
@@ -43,7 +45,7 @@ from connector.model.callback import Request, Response
 from connector.model.campaign import Campaign
 from connector.model.errors import CampaignError, Fault, KeyConflict, NotFound, WorkerBusy
 from connector.model.event import Event
-from connector.model.phone import Numbers
+from connector.model.phone import Numbers, mask
 from connector.model.recipient import Recipient
 from connector.model.text import Template
 from connector.report import Report
@@ -102,6 +104,20 @@ class AccountState:
     probe_at: datetime | None
     trouble: str | None
     look_up_proven_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReport:
+    """A report that changed nothing, and why it is kept."""
+
+    why: str
+    integration: str
+    received_at: datetime
+    problem: str | None
+    batch: str | None
+    """The batch key that it names, or the provider's own id of the batch."""
+    recipient: str | None
+    """Masked."""
 
 
 class Connector:
@@ -541,6 +557,41 @@ class Connector:
         with self.ledger.read() as connection:
             query = select(func.count()).select_from(kept_reports).where(kept_reports.c.why == why)
             return connection.scalar(query) or 0
+
+    def kept_reports(self, why: WhyKept, *, limit: int = 1000) -> list[KeptReport]:
+        """The reports that are kept for a reason, the latest first."""
+        with self.ledger.read() as connection:
+            names = registry.names(connection)
+            rows = connection.execute(
+                select(kept_reports)
+                .where(kept_reports.c.why == why)
+                .order_by(kept_reports.c.number.desc())
+                .limit(limit)
+            ).all()
+        listed = []
+        for row in rows:
+            recipient = json.loads(row.body).get("recipient")
+            listed.append(
+                KeptReport(
+                    why=row.why,
+                    integration=names.get(row.integration, row.integration),
+                    received_at=row.received_at,
+                    problem=row.problem,
+                    batch=row.batch_key or row.provider_batch_id,
+                    recipient=None if recipient is None else mask(recipient),
+                )
+            )
+        return listed
+
+    def position_before(self, at: datetime) -> int:
+        """A position of the log that `events(after=...)` takes, before everything recorded at a time or later."""
+        with self.ledger.read() as connection:
+            first = connection.scalar(
+                select(events.c.number).where(events.c.recorded_at >= at).order_by(events.c.number).limit(1)
+            )
+            if first is None:
+                first = (connection.scalar(select(func.max(events.c.number))) or 0) + 1
+        return first * log.STRIDE - 1
 
     def verify(self) -> dict[str, list[str]]:
         """Recount every dispatch from its messages and from its events: dispatch id to what disagrees."""

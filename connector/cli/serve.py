@@ -12,6 +12,8 @@ from connector.extension.plugins import Plugins
 from connector.server.serve import listen, work
 from connector.server.serve import serve as run
 
+TAKEN = "Another process sends just now; this one takes over when that ends."
+
 
 @click.command("serve")
 @click.option("--host", help="The address to listen on; else that of the configuration.")
@@ -32,9 +34,13 @@ def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_
         port = listening.getsockname()[1]
         server = settings.server.model_copy(update={"host": host, "port": port})
         with Connector(settings.model_copy(update={"server": server}), plugins=plugins) as connector:
+            taken = not no_worker and connector.worker_is_running()
 
             def ready() -> None:
-                _announce(connector, f"http://{f'[{host}]' if ':' in host else host}:{port}", not no_worker, as_json)
+                url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+                _announce(connector, url, works=not no_worker, as_json=as_json)
+                if taken:
+                    say(TAKEN)
 
             try:
                 run(connector, listening, with_worker=not no_worker, ready=ready)
@@ -43,7 +49,7 @@ def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_
                 say("Stopped.")
 
 
-def _announce(connector: Connector, url: str, works: bool, as_json: bool) -> None:
+def _announce(connector: Connector, url: str, *, works: bool, as_json: bool) -> None:
     public_url = connector.settings.server.public_url
     addresses = connector.callback_addresses()
     if as_json:
@@ -57,8 +63,6 @@ def _announce(connector: Connector, url: str, works: bool, as_json: bool) -> Non
         )
     for name, address in addresses.items():
         click.echo(f"Callbacks of {name}: {address}")
-    if works and connector.worker_is_running():
-        click.echo("Another process sends just now; this one takes over when that ends.")
 
 
 @click.command("worker")
@@ -71,5 +75,5 @@ def worker(config: Path) -> None:
     with Connector.from_config(config) as connector, stopping() as stop:
         connector.open()
         if connector.worker_is_running():
-            say("Another process sends just now; this one takes over when that ends.")
+            say(TAKEN)
         work(connector, stop)

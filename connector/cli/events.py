@@ -1,0 +1,127 @@
+"""`connector events`: the log."""
+
+import csv
+import io
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+
+import rich_click as click
+from pydantic_core import to_json
+
+from connector.cli.output import json_option
+from connector.connector import Connector
+from connector.model.event import Event
+
+COLUMNS = [field.name for field in fields(Event)]
+LOOK_AGAIN_SECONDS = 0.5
+
+
+def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        # A time without an offset is meant as the user's own clock shows it.
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{text!r} is no time; write 2026-12-01, 2026-12-01T09:00 or 2026-12-01T09:00:00+01:00."
+        ) from None
+
+
+@click.command("events")
+@click.option("--dispatch", "dispatch_id", metavar="ID", help="Of this dispatch only.")
+@click.option("--since", metavar="TIME", callback=_time, help="Recorded at this time or later, as in 2026-12-01T09:00.")
+@click.option("--after", type=int, default=-1, metavar="POSITION", help="After this position of the log.")
+@click.option("--follow", is_flag=True, help="Go on with new events as they come, until Ctrl-C.")
+@click.option("--format", "written", type=click.Choice(["jsonl", "csv"]), help="jsonl: one JSON object a line.")
+@json_option
+@click.pass_obj
+def events(
+    config: Path,
+    dispatch_id: str | None,
+    since: datetime | None,
+    after: int,
+    follow: bool,
+    written: str | None,
+    as_json: bool,
+) -> None:
+    """Print the campaign events, oldest first: one for everything that became of a message.
+
+    Use it to bring events to another system, or to look one up. It is the data itself: phone numbers are in it.
+    The last `position` that you have taken is where --after goes on.
+    """
+    if as_json and (follow or written):
+        raise click.UsageError("--json is one whole document; it goes neither with --follow nor with --format.")
+    with Connector.from_config(config) as connector:
+        if dispatch_id is not None:
+            dispatch_id = connector.dispatch(dispatch_id).id
+        found = _read(connector, dispatch_id, since, after, follow)
+        if as_json:
+            _document(found)
+        elif written == "csv":
+            _lines(found, _csv, head=_csv_line(COLUMNS))
+        else:
+            _lines(found, _jsonl)
+
+
+def _read(
+    connector: Connector, dispatch_id: str | None, since: datetime | None, after: int, follow: bool
+) -> Iterator[list[Event]]:
+    """The events, page by page."""
+    if since is not None:
+        after = max(after, connector.position_before(since))
+    never = threading.Event()
+    while True:
+        page = connector.events(after=after, dispatch=dispatch_id)
+        if page:
+            after = page[-1].position
+            yield [event for event in page if since is None or event.recorded_at >= since]
+        elif not follow:
+            return
+        else:
+            never.wait(LOOK_AGAIN_SECONDS)
+
+
+def _lines(pages: Iterator[list[Event]], line: Callable[[Event], str], head: str = "") -> None:
+    if head:
+        click.echo(head, nl=False)
+    try:
+        for page in pages:
+            click.echo("".join(map(line, page)), nl=False)
+    except KeyboardInterrupt:
+        # How one stops following.
+        return
+
+
+def _document(pages: Iterator[list[Event]]) -> None:
+    between = "["
+    for page in pages:
+        for event in page:
+            click.echo(between + to_json(event).decode(), nl=False)
+            between = ",\n"
+    click.echo("]" if between != "[" else "[]")
+
+
+def _jsonl(event: Event) -> str:
+    return to_json(event).decode() + "\n"
+
+
+def _csv(event: Event) -> str:
+    return _csv_line([_cell(getattr(event, name)) for name in COLUMNS])
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return to_json(value).decode() if value else ""
+    return "" if value is None else value
+
+
+def _csv_line(cells: list[object] | list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()

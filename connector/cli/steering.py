@@ -1,0 +1,87 @@
+"""`connector pause`, `resume` and `retry`: a person decides."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from connector.cli.following import conclude, follow
+from connector.cli.output import count, document, json_option
+from connector.connector import Connector
+from connector.ledger.tables import DispatchState
+
+SETTLED = {
+    "accepted": "counted as accepted; their reports are waited for",
+    "resend": "to be sent again",
+    "give_up": "counted as unknown; a later proof still moves them on",
+}
+
+
+@click.command("pause")
+@click.argument("dispatch_id", metavar="ID")
+@json_option
+@click.pass_obj
+def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
+    """Stop sending a dispatch for now; `resume` goes on with it.
+
+    Use it when something in a campaign that is under way looks wrong. What is on its way to the provider just now
+    still goes out; reports go on coming in.
+    """
+    with Connector.from_config(config) as connector:
+        dispatch = connector.dispatch(dispatch_id)
+        if dispatch.report().state == DispatchState.running:
+            dispatch.pause()
+        report = dispatch.report()
+    if as_json:
+        document({"dispatch": report.dispatch, "state": report.state, "cause": report.cause, "waiting": report.waiting})
+    elif report.state == DispatchState.paused:
+        click.echo(f"The dispatch {report.dispatch} is paused; {count(report.waiting)} messages wait.")
+        click.echo(f"To go on: connector resume {report.dispatch}")
+    else:
+        click.echo(f"There is nothing to pause: the dispatch {report.dispatch} is {report.state}.")
+
+
+@click.command("resume")
+@click.argument("dispatch_id", metavar="ID")
+@json_option
+@click.pass_obj
+def resume(config: Path, dispatch_id: str, as_json: bool) -> None:
+    """Go on with a dispatch that was paused, stopped or interrupted.
+
+    Use it after mending what stopped it, such as a wrong token. Nobody who was sent to already gets it again. It
+    sends by itself, or follows the process that does.
+    """
+    with Connector.from_config(config) as connector:
+        dispatch = connector.dispatch(dispatch_id)
+        dispatch.resume()
+        interrupted = False
+        if dispatch.report().state != DispatchState.planning:
+            interrupted = follow(dispatch, final=False)
+        conclude(dispatch, as_json=as_json, interrupted=interrupted)
+
+
+@click.command("retry")
+@click.argument("dispatch_id", metavar="ID")
+@click.option("--accepted", "verdicts", multiple=True, flag_value="accepted", help="The provider has it.")
+@click.option("--resend", "verdicts", multiple=True, flag_value="resend", help="It hasn't: send it again.")
+@click.option("--give-up", "verdicts", multiple=True, flag_value="give_up", help="Nobody can tell.")
+@click.option("--batch", "batch_key", metavar="KEY", help="This batch only; else everything in doubt.")
+@json_option
+@click.pass_obj
+def retry(config: Path, dispatch_id: str, verdicts: tuple[str, ...], batch_key: str | None, as_json: bool) -> None:
+    """Settle what is in doubt by your own word: accepted, to be sent again, or given up.
+
+    Use it when `status` shows batches in doubt and you know more than the connector, from the provider's own pages
+    or support. Sending again what was accepted after all messages those people twice.
+    """
+    if len(verdicts) != 1:
+        raise click.UsageError("Say one of --accepted, --resend and --give-up.")
+    (verdict,) = verdicts
+    with Connector.from_config(config) as connector:
+        dispatch = connector.dispatch(dispatch_id)
+        batches = dispatch.retry(verdict, batch_key=batch_key)
+    if as_json:
+        document({"dispatch": dispatch.id, "verdict": verdict, "batches": batches})
+        return
+    click.echo(f"{count(batches)} {'batch is' if batches == 1 else 'batches are'} {SETTLED[verdict]}.")
+    if verdict == "resend":
+        click.echo(f"Unless a worker runs already: connector resume {dispatch.id}")
