@@ -10,14 +10,18 @@ import rich_click as click
 from click.exceptions import Exit
 
 from connector.cli import logs
+from connector.cli.demo import demo
+from connector.cli.events import events
 from connector.cli.interrupts import terminate_like_interrupt
 from connector.cli.plugins import plugins
 from connector.cli.report import report
 from connector.cli.schema import schema
 from connector.cli.send import send
-from connector.cli.serve import serve
+from connector.cli.serve import serve, worker
 from connector.cli.simulate import simulate
-from connector.cli.status import status
+from connector.cli.status import dispatches, status
+from connector.cli.steering import pause, resume, retry
+from connector.cli.unmatched import unmatched
 from connector.cli.verify import verify
 from connector.model.errors import ConnectorError, InputError, KeyConflict, NotFound
 
@@ -75,8 +79,22 @@ def cli(ctx: click.Context, config: Path) -> None:
     ctx.obj = config
 
 
-for command in (send, status, report, serve, verify, simulate, plugins, schema):
-    cli.add_command(command)
+FAMILIES: dict[str, list[click.Command]] = {
+    "Campaigns": [send, report, events],
+    "What is under way": [dispatches, status, pause, resume, retry],
+    "Running it": [serve, worker, verify, unmatched],
+    "Trying it": [demo, simulate],
+    "Plugins": [plugins, schema],
+}
+
+for family in FAMILIES.values():
+    for command in family:
+        cli.add_command(command)
+click.rich_click.COMMAND_GROUPS = {
+    "connector": [
+        {"name": title, "commands": [str(command.name) for command in family]} for title, family in FAMILIES.items()
+    ]
+}
 
 
 def main() -> None:

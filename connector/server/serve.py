@@ -105,9 +105,9 @@ def serve(
 
 
 @contextmanager
-def serving(connector: Connector, *, with_worker: bool = True) -> Iterator[str]:
-    """Serve in a thread on a free port of loopback; gives the base URL."""
-    with listen("127.0.0.1", 0) as listening:
+def serving(connector: Connector, *, with_worker: bool = True, listening: socket.socket | None = None) -> Iterator[str]:
+    """Serve in a thread, on a free port of loopback where no socket is given; gives the base URL."""
+    with listening or listen("127.0.0.1", 0) as listening:
         connector.open()
         connector.recorder.start()
         answered = threading.Event()
