@@ -471,15 +471,8 @@ class Connector:
 
     def work(self, *, max_seconds: float | None = None) -> None:
         """Do what is due, until nothing is, or the time is up. Raises `WorkerBusy`."""
-        desk = self.desk
-
-        def nothing_due() -> bool:
-            now = self._clock()
-            with self.ledger.read() as connection:
-                due = select(func.count()).select_from(batches).where(batches.c.due_at <= now)
-                return not connection.scalar(due)
-
-        Worker(desk).run(until=nothing_due, max_seconds=max_seconds)
+        worker = self.worker()
+        worker.run(until=worker.nothing_is_due, max_seconds=max_seconds)
 
     def worker_is_running(self) -> bool:
         """Whether some process drains this ledger just now."""

@@ -84,7 +84,7 @@ def claim(desk: Desk) -> Claim | None:
     """Claim the next batch that is due: the intent is durable before anything leaves."""
     now = desk.clock()
     with desk.ledger.read() as connection:
-        if connection.execute(_due(now).limit(1)).first() is None:
+        if not may_claim(connection, now):
             return None
     with desk.ledger.write() as connection:
         while True:
@@ -118,6 +118,11 @@ def claim(desk: Desk) -> Claim | None:
                     _hold(connection, batch, "its expiry has passed")
                 continue
             return _claim(desk, connection, batch, dispatch, line, send_at, now)
+
+
+def may_claim(connection: Connection, now: datetime) -> bool:
+    """Whether some batch may be sent now: it is due, its dispatch runs, and its account takes it."""
+    return connection.execute(_due(now).limit(1)).first() is not None
 
 
 def _due(now: datetime) -> Any:

@@ -26,6 +26,7 @@ MOST_READS = 4
 """Look-ups and polls at one time: sends come first."""
 IDLE_SECONDS = 0.25
 UPKEEP_SECONDS = 30.0
+READS = (Task.overdue, Task.look_up, Task.recheck, Task.poll)
 
 
 class Worker:
@@ -65,6 +66,15 @@ class Worker:
                         break
                     self._wake.wait(IDLE_SECONDS if stop is None or not stop.is_set() else 0)
 
+    def nothing_is_due(self) -> bool:
+        """Whether there is nothing to do just now; what is paused, or has to wait, isn't due."""
+        now = self._desk.clock()
+        with self._desk.ledger.read() as connection:
+            waiting = select(batches.c.number).where(batches.c.task.in_(READS), batches.c.due_at <= now).limit(1)
+            probing = select(accounts.c.name).where(accounts.c.probe_at <= now).limit(1)
+            due = connection.execute(waiting).first() or connection.execute(probing).first()
+            return due is None and not sending.may_claim(connection, now)
+
     def _start(self, pool: ThreadPoolExecutor) -> bool:
         """Start one thing that is due; False when there is nothing, or no thread free."""
         if len(self._busy) >= self._threads:
@@ -101,7 +111,7 @@ class Worker:
             row = connection.execute(
                 select(batches.c.number, batches.c.task)
                 .where(
-                    batches.c.task.in_([Task.overdue, Task.look_up, Task.recheck, Task.poll]),
+                    batches.c.task.in_(READS),
                     batches.c.due_at <= now,
                     batches.c.number.not_in([number for number in self._busy if isinstance(number, int)]),
                 )
