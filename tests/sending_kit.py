@@ -34,6 +34,11 @@ def people(count: int, *, after: int = 0) -> list[dict[str, str]]:
     return [{"to": f"+{next(numbers)}", "customer_id": f"c-{after + n}", "name": f"Reader {n}"} for n in range(count)]
 
 
+def batches_of_one(count: int) -> list[dict[str, str]]:
+    """Rows that each make a batch of their own, in this order: their senders differ."""
+    return [{**row, "sender": f"Shop {n:02}"} for n, row in enumerate(people(count))]
+
+
 class Clock:
     """The time of day, which a test moves ahead."""
 
@@ -106,7 +111,16 @@ class Plan:
     """What to answer to the next requests to send: an `Answer`, a function of what was posted, or None: as the API."""
     when_posted: Callable[[Posted], None] = lambda posted: None
     base_url: str = ""
-    http: httpx.Client = None  # type: ignore[assignment]
+    _serving: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> None:
+        """Serve on a free port."""
+        self.base_url = self._serving.enter_context(running(_WatchedSimulator(self), self.options))
+        self.http = self._serving.enter_context(httpx.Client(base_url=self.base_url, timeout=40))
+
+    def stop(self) -> None:
+        """Refuse connections."""
+        self._serving.close()
 
     def _own(self, method: str, path: str, **content: Any) -> Any:
         answer = self.http.request(method, f"/_simulator/{path}", json=content or None)
@@ -168,8 +182,8 @@ class Host:
         """A running service plan."""
         options.setdefault("outcomes", {"Delivered:0": 1})
         plan = Plan(SmsSimulator.Options(**options))
-        plan.base_url = self._stack.enter_context(running(_WatchedSimulator(plan), plan.options))
-        plan.http = self._stack.enter_context(httpx.Client(base_url=plan.base_url, timeout=40))
+        self._stack.callback(plan.stop)
+        plan.start()
         return plan
 
     def settings(self, plans: Mapping[str, Plan], **tables: Any) -> dict[str, Any]:
@@ -220,19 +234,15 @@ class Host:
     # Working through what is due
 
     def next_due(self) -> datetime | None:
-        """When something is due, at the earliest."""
+        """When something is due, at the earliest: to send it, its account must be free and well."""
         at = self.rows(
-            "SELECT min(at) AS at FROM (SELECT min(due_at) AS at FROM batches"
-            " UNION ALL SELECT min(probe_at) FROM accounts)"
+            "SELECT min(at) AS at FROM ("
+            " SELECT due_at AS at FROM batches WHERE task != 'send'"
+            " UNION ALL SELECT max(due_at, free_at, coalesce(probe_at, 0))"
+            "   FROM batches JOIN accounts ON name = account WHERE task = 'send'"
+            " UNION ALL SELECT probe_at FROM accounts)"
         )[0]["at"]
-        free = self.rows(
-            "SELECT max(free_at) AS at FROM accounts WHERE EXISTS (SELECT 1 FROM batches WHERE task = 'send')"
-        )[0]["at"]
-        if at is None:
-            return None
-        if at <= _stamp(self.clock()) and free is not None:
-            at = max(at, free)
-        return datetime.fromtimestamp(at / 1_000_000, UTC)
+        return None if at is None else datetime.fromtimestamp(at / 1_000_000, UTC)
 
     def settle(self, dispatch: Dispatch, *, steps: int = 60, when: Callable[[Report], bool] | None = None) -> Report:
         """Work, moving the clock from one due time to the next, until the dispatch is settled (or `when` says so)."""
@@ -246,10 +256,6 @@ class Host:
             assert due is not None, f"nothing is due any more: {report}"
             self.clock.advance_to(due)
         raise AssertionError(f"not settled after {steps} steps: {report}")
-
-
-def _stamp(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 def agrees(connector: Connector) -> bool:

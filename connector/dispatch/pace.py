@@ -37,19 +37,23 @@ def throttled(
     connection: Connection,
     account: str,
     *,
+    sent_at: datetime,
     retry_after_seconds: float | None,
     now: datetime,
     jitter: random.Random,
 ) -> None:
-    """The provider asked to wait: nothing goes to this account until then."""
+    """The provider asked to wait: nothing goes to this account until then.
+
+    Requests that were on their way together are throttled together, and count once.
+    """
     row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
-    pause = backoff_seconds(row.throttles, jitter)
-    if retry_after_seconds is not None:
-        pause = max(pause, retry_after_seconds)
-    free_at = max(row.free_at, now + timedelta(seconds=pause))
-    connection.execute(
-        update(accounts).where(accounts.c.name == account).values(free_at=free_at, throttles=row.throttles + 1)
-    )
+    values: dict[str, object] = {}
+    pause = retry_after_seconds or 0.0
+    if row.throttled_at is None or sent_at > row.throttled_at:
+        values = {"throttles": row.throttles + 1, "throttled_at": now}
+        pause = max(pause, backoff_seconds(row.throttles, jitter))
+    values["free_at"] = max(row.free_at, now + timedelta(seconds=pause))
+    connection.execute(update(accounts).where(accounts.c.name == account).values(**values))
 
 
 def failed(connection: Connection, account: str, trouble: str, *, now: datetime, jitter: random.Random) -> None:
@@ -58,12 +62,24 @@ def failed(connection: Connection, account: str, trouble: str, *, now: datetime,
     While it is open nothing is sent; a safe read probes whether the account is well again.
     """
     row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
-    failures = row.failures + 1
-    values: dict[str, object] = {"failures": failures, "trouble": trouble}
-    if failures >= FAILURES_BEFORE_CIRCUIT:
-        pause = backoff_seconds(failures - FAILURES_BEFORE_CIRCUIT, jitter)
-        values["probe_at"] = now + timedelta(seconds=pause)
+    values: dict[str, object] = {"trouble": trouble}
+    # What was on its way when the circuit opened says nothing new.
+    if row.probe_at is None:
+        values["failures"] = row.failures + 1
+        if row.failures + 1 >= FAILURES_BEFORE_CIRCUIT:
+            values["probe_at"] = _probe_at(row.failures + 1, now, jitter)
     connection.execute(update(accounts).where(accounts.c.name == account).values(**values))
+
+
+def unwell(connection: Connection, account: str, trouble: str, *, now: datetime, jitter: random.Random) -> None:
+    """A probe did not get through: the circuit stays open, for longer."""
+    row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
+    values = {"failures": row.failures + 1, "trouble": trouble, "probe_at": _probe_at(row.failures + 1, now, jitter)}
+    connection.execute(update(accounts).where(accounts.c.name == account).values(**values))
+
+
+def _probe_at(failures: int, now: datetime, jitter: random.Random) -> datetime:
+    return now + timedelta(seconds=backoff_seconds(failures - FAILURES_BEFORE_CIRCUIT, jitter))
 
 
 def well(connection: Connection, account: str) -> None:

@@ -78,6 +78,9 @@ class Claim:
     number: int
     attempt: Attempt
     line: Line
+    claimed_at: datetime
+    due_at: datetime
+    """When it fell due: a batch that has to wait once more keeps its place."""
 
 
 def claim(desk: Desk) -> Claim | None:
@@ -190,7 +193,7 @@ def _claim(
         expire_at=dispatch.expire_at,
         callback_url=None if line.callback_base is None else f"{line.callback_base}/{batch.key}",
     )
-    return Claim(batch.number, attempt, line)
+    return Claim(batch.number, attempt, line, claimed_at=now, due_at=batch.due_at)
 
 
 def callbacks_expected(connection: Connection, line: Line, now: datetime) -> bool:
@@ -281,16 +284,21 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                 track.doubted(connection, number, attempt=attempt, cause=cause, now=now, due_at=now + FIRST_LOOK_UP)
                 pace.failed(connection, account, cause, now=now, jitter=desk.jitter)
             case Throttled():
-                track.returned(connection, number, attempt=attempt, ended="throttled", cause=str(outcome), due_at=now)
+                track.returned(
+                    connection, number, attempt=attempt, ended="throttled", cause=str(outcome), due_at=claimed.due_at
+                )
                 pace.throttled(
                     connection,
                     account,
+                    sent_at=claimed.claimed_at,
                     retry_after_seconds=outcome.retry_after_seconds,
                     now=now,
                     jitter=desk.jitter,
                 )
             case Stopped():
-                track.returned(connection, number, attempt=attempt, ended="stopped", cause=str(outcome), due_at=now)
+                track.returned(
+                    connection, number, attempt=attempt, ended="stopped", cause=str(outcome), due_at=claimed.due_at
+                )
                 dispatch = track.batch_by_number(connection, number).dispatch
                 track.stopped(connection, dispatch, DispatchState.paused, str(outcome))
             case _:

@@ -184,7 +184,7 @@ class Worker:
             if reached:
                 pace.well(connection, account)
             else:
-                pace.failed(
+                pace.unwell(
                     connection,
                     account,
                     "The provider can't be reached.",

@@ -331,6 +331,7 @@ accounts = Table(
     Column("messages_per_second", Float),
     Column("free_at", Instant, nullable=False),
     Column("throttles", Integer, nullable=False),
+    Column("throttled_at", Instant),
     Column("failures", Integer, nullable=False),
     Column("probe_at", Instant),
     Column("trouble", Text),

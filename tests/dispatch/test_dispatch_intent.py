@@ -2,7 +2,7 @@ from sending_kit import CAMPAIGN, Host, Posted, agrees, closes, people
 
 
 def test_the_intent_is_durable_before_the_request_leaves(host: Host) -> None:
-    """Seen from the provider: when the request arrives, the ledger's file shows who is being sent to, and since when."""
+    """When the provider gets the request, the ledger shows who is being sent to, and until when."""
     plan = host.plan()
     connector = host.connector(plan)
     seen = []

@@ -42,7 +42,9 @@ def test_work_returns_when_the_account_has_to_be_left_alone(host: Host) -> None:
 def test_work_stops_when_its_time_is_up(host: Host) -> None:
     plan = host.plan()
     connector = host.connector(plan, accounts={"sinch-sms:simulated-plan": {"messages_per_second": 1}})
-    dispatch = connector.send(CAMPAIGN, [{**row, "sender": f"Shop {n}"} for n, row in enumerate(people(5))], drain=False)
+    dispatch = connector.send(
+        CAMPAIGN, [{**row, "sender": f"Shop {n}"} for n, row in enumerate(people(5))], drain=False
+    )
     connector.work(max_seconds=0)
     assert dispatch.report().waiting == 5
     assert not plan.posted

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("messages_per_second", sa.Float(), nullable=True),
         sa.Column("free_at", sa.BigInteger(), nullable=False),
         sa.Column("throttles", sa.Integer(), nullable=False),
+        sa.Column("throttled_at", sa.BigInteger(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("probe_at", sa.BigInteger(), nullable=True),
         sa.Column("trouble", sa.Text(), nullable=True),
