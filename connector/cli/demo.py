@@ -16,7 +16,7 @@ from connector.report import Report
 from connector.server.serve import listen, serving
 from connector.simulator import Simulator, find
 from connector.simulator.asking import settled_account
-from connector.simulator.simulated import Simulated, simulated
+from connector.simulator.simulated import simulated
 
 
 class _Steps:
@@ -68,7 +68,10 @@ def demo(people: int, provider: str | None, as_json: bool) -> None:
         ):
             steps.tell(f"The connector takes callbacks on {public_url}, and sends what is due.")
             dispatch = _run(connector, simulator, people, steps)
-            report, result = _account(connector, dispatch, local, steps)
+            with waiting("Taking the last callbacks ..."):
+                account = settled_account(local.base_url)
+            steps.tell(f"Their delivery reports came back: {count(account['callbacks']['answered'])} callbacks stored.")
+            report, result = _recount(connector, dispatch, account, steps)
     if as_json:
         document(result)
     else:
@@ -96,16 +99,13 @@ def _run(connector: Connector, simulator: Simulator, people: int, steps: _Steps)
     if interrupted:
         say("Stopped.")
         sys.exit(1)
-    report = dispatch.report()
-    steps.tell(f"{count(report.enqueued - report.open)} delivery reports came back and are stored.")
     return dispatch
 
 
-def _account(
-    connector: Connector, dispatch: Dispatch, local: Simulated, steps: _Steps
+def _recount(
+    connector: Connector, dispatch: Dispatch, account: dict[str, Any], steps: _Steps
 ) -> tuple[Report, dict[str, Any]]:
     """The report, and what the connector's own recount and the simulator's account say of it."""
-    account = settled_account(local.base_url)
     differences = connector.verify()[dispatch.id]
     report = dispatch.report()
     agrees = account["accepted_more"] == 0 and account["numbers"] == report.enqueued

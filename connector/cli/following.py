@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -13,12 +13,26 @@ from connector.cli import funnel
 from connector.cli.interrupts import stopping
 from connector.cli.output import document, moment, say
 from connector.cli.report import heading_of
-from connector.connector import Dispatch
+from connector.connector import Connector, Dispatch
+from connector.extension.secret import Secret
 from connector.ledger.tables import DispatchState
 from connector.model.errors import LedgerError
 from connector.report import Report
 
 REFRESH_SECONDS = 1.0
+
+
+def read_secrets(connector: Connector, names: Iterable[str]) -> None:
+    """Read every secret of these integrations, so that a missing one shows before anything is sent.
+
+    Raises `ConfigurationError`.
+    """
+    for name in names:
+        configured = connector.settings.integrations.get(name)
+        for value in () if configured is None else dict(configured.settings).values():
+            for secret in value if isinstance(value, list) else [value]:
+                if isinstance(secret, Secret):
+                    secret.value()
 
 
 def follow(dispatch: Dispatch, *, final: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from connector.audience.reading import RowSource, read_file
-from connector.cli.following import conclude, follow
+from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, json_option, say, table, waiting
 from connector.cli.words import REASONS
 from connector.connector import Connector, Preview
@@ -102,6 +102,8 @@ def send(
             sys.exit(1)
         interrupted = False
         if dispatch.report().state in (DispatchState.running, DispatchState.finished):
+            if not connector.worker_is_running():
+                read_secrets(connector, [dispatch.integration])
             interrupted = follow(dispatch, final=wait)
         conclude(dispatch, as_json=as_json, final=wait, interrupted=interrupted)
 

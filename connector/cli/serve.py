@@ -4,6 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from connector.cli.following import read_secrets
 from connector.cli.interrupts import stopping
 from connector.cli.output import document, json_option, say
 from connector.config.load import load_settings
@@ -34,6 +35,8 @@ def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_
         port = listening.getsockname()[1]
         server = settings.server.model_copy(update={"host": host, "port": port})
         with Connector(settings.model_copy(update={"server": server}), plugins=plugins) as connector:
+            if not no_worker:
+                read_secrets(connector, settings.integrations)
             taken = not no_worker and connector.worker_is_running()
 
             def ready() -> None:
@@ -74,6 +77,7 @@ def worker(config: Path) -> None:
     """
     with Connector.from_config(config) as connector, stopping() as stop:
         connector.open()
+        read_secrets(connector, connector.settings.integrations)
         if connector.worker_is_running():
             say(TAKEN)
         work(connector, stop)

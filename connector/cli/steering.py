@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from connector.cli.following import conclude, follow
+from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, json_option
 from connector.connector import Connector
 from connector.ledger.tables import DispatchState
@@ -52,6 +52,8 @@ def resume(config: Path, dispatch_id: str, as_json: bool) -> None:
     """
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)
+        if not connector.worker_is_running():
+            read_secrets(connector, [dispatch.integration])
         dispatch.resume()
         interrupted = False
         if dispatch.report().state != DispatchState.planning:
