@@ -11,6 +11,7 @@ from rich.text import Text
 
 from connector.cli import funnel
 from connector.cli.interrupts import stopping
+from connector.cli.logs import without_stops
 from connector.cli.output import document, moment, say
 from connector.cli.report import heading_of
 from connector.connector import Connector, Dispatch
@@ -40,7 +41,7 @@ def follow(dispatch: Dispatch, *, final: bool) -> bool:
 
     `final`: also until every accepted message has its last report.
     """
-    with stopping() as stop, _progress(dispatch, final):
+    with stopping() as stop, without_stops(), _progress(dispatch, final):
         dispatch.drain(final=final, stop=stop)
     return stop.is_set()
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import rich_click as click
 
+from connector.model.errors import Stopped
+
 DEBUG_VARIABLE = "CONNECTOR_DEBUG"
 SAID_AGAIN_AFTER_SECONDS = 60.0
 
@@ -30,6 +32,21 @@ class _Sentences(logging.Handler):
         if now - self._said.get(sentence, -SAID_AGAIN_AFTER_SECONDS) >= SAID_AGAIN_AFTER_SECONDS:
             self._said[sentence] = now
             click.echo(f"{record.levelname.capitalize()}: {sentence}", err=True)
+
+
+@contextmanager
+def without_stops() -> Iterator[None]:
+    """Keep silent about what stops a dispatch: the command that follows it says so at its end."""
+
+    def lets_pass(record: logging.LogRecord) -> bool:
+        return not (isinstance(record.args, tuple) and any(isinstance(each, Stopped) for each in record.args))
+
+    sending = logging.getLogger("connector.dispatch")
+    sending.addFilter(lets_pass)
+    try:
+        yield
+    finally:
+        sending.removeFilter(lets_pass)
 
 
 @contextmanager

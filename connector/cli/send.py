@@ -76,27 +76,30 @@ def send(
     def recipients() -> RowSource:
         return read_file(file, encoding=encoding, mapping=mapping)
 
+    def started() -> bool:
+        with recipients() as rows:
+            return connector.started(campaign, rows, key=key) is not None
+
     with Connector.from_config(config) as connector:
         if dry_run:
-            with waiting("Reading the recipients ..."):
-                preview = connector.preview(campaign, recipients())
+            with waiting("Reading the recipients ..."), recipients() as rows:
+                preview = connector.preview(campaign, rows)
             if as_json:
                 document(preview.as_dict())
             else:
                 show(preview, err=False)
             return
-        asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
-        if asks and (again or connector.started(campaign, recipients(), key=key) is None):
-            with waiting("Reading the recipients ..."):
-                preview = connector.preview(campaign, recipients())
+        if not yes and sys.stdin.isatty() and sys.stderr.isatty() and (again or not started()):
+            with waiting("Reading the recipients ..."), recipients() as rows:
+                preview = connector.preview(campaign, rows)
             # The result alone goes to standard output.
             show(preview, err=True)
             if not click.confirm(f"Send {preview.to_send:,} messages?", err=True):
                 say("Nothing was sent.")
                 sys.exit(1)
         try:
-            with waiting("Reading the recipients ..."):
-                dispatch = connector.plan(campaign, recipients(), key=key, again=again)
+            with waiting("Reading the recipients ..."), recipients() as rows:
+                dispatch = connector.plan(campaign, rows, key=key, again=again)
         except KeyboardInterrupt:
             say("Stopped while the recipients were read: nothing was sent, and nothing is left of it.")
             sys.exit(1)
