@@ -2,13 +2,12 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = "Stopping: what is under way is finished first. Once more ends at once.\n"
+STOPPING = b"Stopping: what is under way is finished first. Once more ends at once.\n"
 
 
 def terminate_like_interrupt() -> None:
@@ -28,8 +27,8 @@ def stopping() -> Iterator[threading.Event]:
             # Safe at any moment: the ledger is made for processes that die.
             os._exit(1)
         asked = True
-        if sys.stderr.isatty():
-            os.write(2, STOPPING.encode())
+        # Past Python's own buffers, which this handler may have interrupted.
+        os.write(2, STOPPING)
         # The thread that this handler interrupts may hold the event's lock.
         threading.Thread(target=stop.set, daemon=True).start()
 

@@ -19,7 +19,7 @@ from connector.cli.main import cli
 from connector.simulator import configuration
 from connector.simulator.numbers import fictional_numbers
 
-START_SECONDS = 30
+END_SECONDS = 30
 SIMULATOR = SmsSimulator()
 CAMPAIGN = """
 id = "cmp-7"
@@ -51,12 +51,28 @@ class Process(AbstractContextManager["Process"]):
     ) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
 
     def line(self) -> str:
         """The next line of standard output."""
         assert self._process.stdout is not None
         return self._process.stdout.readline()
+
+    def line_of_errors(self) -> str:
+        """The next line of standard error."""
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
+
+    def hang_up(self) -> str:
+        """Stop reading its standard output, and wait for its end; standard error."""
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdout.close()
+        self._process.wait(END_SECONDS)
+        return self._process.stderr.read()
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
@@ -73,8 +89,11 @@ class Process(AbstractContextManager["Process"]):
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end: exit status, the rest of standard output, standard error."""
-        out, err = self._process.communicate(timeout=START_SECONDS)
-        return self._process.returncode, out, err
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        # Not by communicate, which misses what was read ahead of a line.
+        out, err = self._process.stdout.read(), self._process.stderr.read()
+        return self._process.wait(END_SECONDS), out, err
 
 
 @dataclass

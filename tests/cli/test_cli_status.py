@@ -1,0 +1,90 @@
+"""`connector dispatches`, `status`, `pause`, `resume` and `retry`."""
+
+from collections.abc import Callable
+
+import pytest
+from cli_kit import Desk
+
+from connector import Connector
+
+
+def planned(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a dispatch of which nothing is sent yet."""
+    for name, value in desk.environment.items():
+        monkeypatch.setenv(name, value)
+    with Connector.from_config("connector.toml") as connector:
+        return connector.send("campaign.toml", desk.people(4), drain=False).id
+
+
+def test_dispatches_are_listed_the_newest_first(desk: Desk) -> None:
+    desk.people(3)
+    first, second = desk.send(), desk.send("--again")
+    listed = desk.json("dispatches")["dispatches"]
+    assert [line["id"] for line in listed] == [second["dispatch"], first["dispatch"]]
+    assert (listed[0]["campaign"], listed[0]["state"], listed[0]["enqueued"]) == ("opening", "finished", 3)
+    text = desk.run("dispatches").stdout.splitlines()
+    assert text[0].split()[:4] == ["id", "campaign", "state", "created"]
+    assert text[1].split()[:3] == [second["dispatch"], "opening", "finished"]
+    assert text[1].split()[3].endswith("Z")
+
+
+def test_without_a_dispatch_the_list_says_what_to_do(desk: Desk) -> None:
+    assert "connector send" in desk.run("dispatches").stdout
+
+
+def test_pause_holds_until_resume(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    assert desk.json("pause", dispatch)["state"] == "paused"
+    shown = desk.json("status", dispatch)
+    assert (shown["state"], shown["waiting"], shown["worker_running"]) == ("paused", 4, False)
+    assert f"connector resume {dispatch}" in desk.run("status", dispatch).stdout
+
+    same = desk.run("send", "campaign.toml", "--recipients", "people.csv")
+    assert same.exit_code == 1
+    assert f"connector resume {dispatch}" in same.stderr
+    assert desk.account()["requests"] == {}
+
+    assert desk.json("resume", dispatch)["enqueued"] == 4
+    assert "nothing to pause" in desk.run("pause", dispatch).stdout
+
+
+def test_send_goes_on_with_what_was_only_planned(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    assert "Nothing is sent just now" in desk.run("status", dispatch).stdout
+    assert desk.send()["dispatch"] == dispatch
+    assert desk.account()["accepted_once"] == 4
+
+
+def test_what_is_in_doubt_is_shown_and_settled_by_a_person(open_desk: Callable[..., Desk]) -> None:
+    # Nothing arrives, and no accepted batch ever showed that looking up works: a person must know.
+    desk = open_desk(faults={"drop_before": 1})
+    desk.people(4, senders=True)
+    result = desk.run("send", "campaign.toml", "--recipients", "people.csv")
+    assert result.exit_code == 1
+    assert "4 messages are in doubt" in result.stderr
+    assert "555" not in result.stderr
+    (dispatch,) = (line["id"] for line in desk.json("dispatches")["dispatches"])
+
+    shown = desk.json("status", dispatch)
+    assert shown["in_doubt"] == 4
+    assert shown["account"]["look_up_proven_at"] is None
+    first, second, *rest = shown["batches_in_doubt"]
+    assert first["messages"] == 1
+    assert first["look_ups"] >= 3
+    assert first["since"].endswith("Z")
+    assert first["cause"]
+    assert first["last_look_up"].startswith("can't tell")
+    assert first["next_look_up"] > first["since"]
+    text = desk.run("status", dispatch).stdout
+    assert "not yet seen to work on this account" in text
+    assert f"connector retry {dispatch} --give-up" in text
+
+    assert desk.json("retry", dispatch, "--accepted", "--batch", first["key"])["batches"] == 1
+    assert desk.json("retry", dispatch, "--resend", "--batch", second["key"])["batches"] == 1
+    assert desk.json("retry", dispatch, "--give-up")["batches"] == len(rest)
+    report = desk.json("report", dispatch)
+    assert (report["enqueued"], report["waiting"], report["unknown"], report["in_doubt"]) == (1, 1, 2, 0)
+    assert desk.json("verify")["ok"] is True
+    settled = desk.run("retry", dispatch, "--resend")
+    assert settled.exit_code == 2
+    assert "in doubt" in settled.stderr
