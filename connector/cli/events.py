@@ -33,7 +33,12 @@ def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> date
 
 @click.command("events")
 @click.option("--dispatch", "dispatch_id", metavar="ID", help="Of this dispatch only.")
-@click.option("--since", metavar="TIME", callback=_time, help="Recorded at this time or later, as in 2026-12-01T09:00.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=_time,
+    help="From the first one recorded at this time or later, as in 2026-12-01T09:00.",
+)
 @click.option("--after", type=int, default=-1, metavar="POSITION", help="After this position of the log.")
 @click.option("--follow", is_flag=True, help="Go on with new events as they come, until Ctrl-C.")
 @click.option("--format", "written", type=click.Choice(["jsonl", "csv"]), help="jsonl: one JSON object a line.")
@@ -78,7 +83,7 @@ def _read(
         page = connector.events(after=after, dispatch=dispatch_id)
         if page:
             after = page[-1].position
-            yield [event for event in page if since is None or event.recorded_at >= since]
+            yield page
         elif not follow:
             return
         else:

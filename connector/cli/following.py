@@ -67,6 +67,9 @@ def _halted(report: Report) -> Iterator[str]:
     elif report.state == DispatchState.paused:
         yield f"The dispatch {report.dispatch} is paused. {_sentence(report.cause)}"
         yield f"To go on: connector resume {report.dispatch}"
+    elif report.state == DispatchState.planning:
+        yield f"The recipients of the dispatch {report.dispatch} were not read to their end, so nothing of it is sent."
+        yield "Unless they are being read just now, start the same `send` again."
 
 
 def _sentence(text: str | None) -> str:
@@ -74,7 +77,7 @@ def _sentence(text: str | None) -> str:
 
 
 def _unfinished(report: Report, final: bool, interrupted: bool) -> Iterator[str]:
-    if report.state in (DispatchState.stopped, DispatchState.paused):
+    if report.state not in (DispatchState.running, DispatchState.finished):
         return
     left = report.waiting + report.sending
     if left:

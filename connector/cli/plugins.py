@@ -18,7 +18,8 @@ from connector.extension.provider import OPTIONAL
 def plugins(as_json: bool) -> None:
     """Show the plugins that are loaded, what their providers decline and why, and the plugins that are broken.
 
-    The exit status is 1 if one is broken.
+    Use it to see which providers can be configured, and after installing a plugin. The exit status is 1 if one is
+    broken.
     """
     found = Plugins()
     overview: dict[str, list[dict[str, Any]]] = {

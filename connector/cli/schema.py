@@ -23,7 +23,8 @@ from connector.extension.plugins import Plugins
 def schema(name: str | None, directory: Path | None, as_json: bool) -> None:
     """Print a JSON Schema: `configuration` (the default), `campaign`, or `integration.PROVIDER`.
 
-    They are composed from the plugins that are loaded.
+    Use it where another program draws forms for settings, or checks them; or for your editor. They are composed from
+    the plugins that are loaded.
     """
     plugins = Plugins()
     schemas = compose(plugins)

@@ -94,7 +94,8 @@ def send(
                 preview = connector.preview(campaign, rows)
             # The result alone goes to standard output.
             show(preview, err=True)
-            if not click.confirm(f"Send {preview.to_send:,} messages?", err=True):
+            messages = "message" if preview.to_send == 1 else "messages"
+            if not click.confirm(f"Send {preview.to_send:,} {messages}?", err=True):
                 say("Nothing was sent.")
                 sys.exit(1)
         try:

@@ -89,7 +89,7 @@ def test_on_a_terminal_the_audience_is_shown_and_sending_is_asked_for(desk: Desk
     shown = terminal.read_until(b"[y/N]")
     assert "the same person stands earlier in the list" in shown
     assert "Hi Ada, we open on Monday." in shown
-    assert "Send 1 messages?" in shown
+    assert "Send 1 message?" in shown
     status, shown = terminal.answer("n\n")
     assert status == 1
     assert "Nothing was sent." in shown

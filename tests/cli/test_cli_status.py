@@ -1,6 +1,8 @@
 """`connector dispatches`, `status`, `pause`, `resume` and `retry`."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from cli_kit import Desk
@@ -53,6 +55,17 @@ def test_send_goes_on_with_what_was_only_planned(desk: Desk, monkeypatch: pytest
     assert "Nothing is sent just now" in desk.run("status", dispatch).stdout
     assert desk.send()["dispatch"] == dispatch
     assert desk.account()["accepted_once"] == 4
+
+
+def test_what_was_not_read_to_its_end_is_not_resumed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    with closing(sqlite3.connect("connector.db")) as ledger, ledger:
+        ledger.execute("UPDATE dispatches SET state = 'planning'")
+    result = desk.run("resume", dispatch)
+    assert result.exit_code == 1
+    assert "not read to their end" in result.stderr
+    assert desk.run("dispatches").stdout.count("planning, abandoned") == 1
+    assert desk.account()["requests"] == {}
 
 
 def test_what_is_in_doubt_is_shown_and_settled_by_a_person(open_desk: Callable[..., Desk]) -> None:
