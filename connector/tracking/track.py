@@ -452,6 +452,11 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
         fresh[batch.number] = row
         if counts and receipt.kind is ReceiptKind.message:
             on_messages.append((integration, receipt, row))
+    for _, _, replied_to in people:
+        # Whoever answers to a batch has got it.
+        if replied_to is not None and fresh.get(replied_to.number, replied_to).state in _BUCKET:
+            accepted(connection, replied_to.number, provider_batch_id=None, attempt=None, now=now, policy=policy)
+            fresh[replied_to.number] = batch_by_number(connection, replied_to.number)
 
     _apply(connection, on_messages, now, policy, count)
     for integration, receipt, batch in people:
