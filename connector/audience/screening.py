@@ -112,7 +112,7 @@ class Screen:
             shape = own or self._shape(self._sender, True)
             if own is None:
                 values = ()
-        content = to_json(list(values)) if values else None
+        content = f"[{','.join(map(to_json, values))}]" if values else None
         if number is None:
             reason: str | None = SkipReason.invalid_number
             address, country, parts = (to or "").strip()[:MAX_ADDRESS_CHARACTERS], None, None

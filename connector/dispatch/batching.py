@@ -32,15 +32,16 @@ def cuts(connection: Connection, dispatch: int, size: int) -> Iterator[Cut]:
         .where(messages.c.dispatch == dispatch, messages.c.state.is_(None))
         .order_by(messages.c.ordinal)
     )
-    for ordinal, shape, parts in rows:
-        cut = open_cuts.get(shape)
-        if cut is None:
-            cut = open_cuts[shape] = Cut(shape, ordinal, ordinal, 0, 0)
-        cut.last = ordinal
-        cut.size += 1
-        cut.parts += parts or 0
-        if cut.size == size:
-            yield open_cuts.pop(shape)
+    for chunk in rows.partitions():
+        for ordinal, shape, parts in chunk:
+            cut = open_cuts.get(shape)
+            if cut is None:
+                cut = open_cuts[shape] = Cut(shape, ordinal, ordinal, 0, 0)
+            cut.last = ordinal
+            cut.size += 1
+            cut.parts += parts or 0
+            if cut.size == size:
+                yield open_cuts.pop(shape)
     yield from sorted(open_cuts.values(), key=lambda cut: cut.first)
 
 

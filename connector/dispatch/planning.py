@@ -43,9 +43,18 @@ BREATH_SECONDS = 0.005
 HAND_OVER_AHEAD = timedelta(minutes=15)
 """How long before its time a scheduled batch is handed to a provider that keeps schedules."""
 
-_INSERT = (
-    "INSERT INTO messages (dispatch, ordinal, shape, address, country, customer_id, content, metadata, parts, "
-    "state, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = (
+    "dispatch",
+    "ordinal",
+    "shape",
+    "address",
+    "country",
+    "customer_id",
+    "content",
+    "metadata",
+    "parts",
+    "state",
+    "reason",
 )
 
 
@@ -175,7 +184,9 @@ def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None])
             deltas[totals.WAITING if reason is None else totals.SKIPPED + reason] += times
         deltas[totals.ROWS] = len(chunk)
         with ledger.write() as connection:
-            connection.exec_driver_sql(_INSERT, chunk)
+            for group in ([row for row in chunk if row[-1] is None], [row for row in chunk if row[-1] is not None]):
+                if group:
+                    _insert(connection, group)
             for shape in list(screen.shapes.values())[known:]:
                 connection.execute(
                     insert(shapes).values(dispatch=number, shape=shape.number, sender=shape.sender, text=shape.text)
@@ -185,21 +196,33 @@ def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None])
         breathe()
 
 
+def _insert(connection: Connection, rows: list[MessageRow]) -> None:
+    # Binding None costs the driver more than a text: columns without any value are left out.
+    columns = [
+        (name, column)
+        for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True)
+        if column.count(None) < len(column)
+    ]
+    names = ", ".join(name for name, _ in columns)
+    marks = ", ".join("?" * len(columns))
+    connection.exec_driver_sql(
+        f"INSERT INTO messages ({names}) VALUES ({marks})", list(zip(*(column for _, column in columns), strict=True))
+    )
+
+
 def _find_repeats(ledger: Ledger, number: int, breathe: Callable[[], None]) -> None:
     """Go through all numbers in their order: the first row of each is known by it, the others are repeats."""
     last = ""
     with ledger.read() as reading:
-        rows = iter(
-            reading.execution_options(yield_per=CHUNK).execute(
-                select(messages.c.address, messages.c.ordinal, messages.c.reason)
-                .where(
-                    messages.c.dispatch == number,
-                    messages.c.reason.is_(None) | (messages.c.reason != SkipReason.invalid_number),
-                )
-                .order_by(messages.c.address, messages.c.ordinal)
+        rows = reading.execution_options(yield_per=CHUNK).execute(
+            select(messages.c.address, messages.c.ordinal, messages.c.reason)
+            .where(
+                messages.c.dispatch == number,
+                messages.c.reason.is_(None) | (messages.c.reason != SkipReason.invalid_number),
             )
+            .order_by(messages.c.address, messages.c.ordinal)
         )
-        while chunk := list(islice(rows, CHUNK)):
+        for chunk in rows.partitions():
             firsts = []
             repeats = []
             deltas: Counter[str] = Counter()

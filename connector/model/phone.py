@@ -70,6 +70,10 @@ class Numbers:
         """
         digits = written[1:] if written[:1] == "+" else written
         if digits.isascii() and digits.isdigit():
+            match_of = _settled_by.get((digits[:3], len(digits)))
+            if match_of is not None and (match := match_of(digits)) is not None:
+                # Most numbers end here.
+                return digits, match.lastgroup[1:]  # type: ignore[index]
             plus = digits is not written
         else:
             read = _clean(written)
