@@ -27,7 +27,7 @@ from connector.model.limits import MAX_BATCH_RECIPIENTS
 STRIDE = MAX_BATCH_RECIPIENTS
 """A row of the log has room for this many events: position = row number x STRIDE + place in the row."""
 
-NEVER_ENQUEUED = (MessageState.skipped, MessageState.enqueue_failed)
+NEVER_ENQUEUED = (MessageState.skipped, MessageState.withdrawn, MessageState.enqueue_failed)
 
 
 def append(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
@@ -50,12 +50,13 @@ def read(connection: Connection, *, after: int, limit: int, dispatch: int | None
             break
         context = _Context(connection, rows)
         for row in rows:
-            # A row may be a block of a thousand: stop as soon as the page is full.
+            # A row may be a block of a thousand: only what the page has room for is read of it.
             if len(found) >= limit:
                 break
-            found.extend(event for event in context.events(row) if event.position > after)
+            start = max(0, after + 1 - row.number * STRIDE)
+            found.extend(context.events(row, start, limit - len(found)))
         next_row = rows[-1].number + 1
-    return found[:limit]
+    return found
 
 
 class _Context:
@@ -87,10 +88,12 @@ class _Context:
                 for message in connection.execute(query):
                     self._messages[dispatch, message.ordinal] = message
 
-    def events(self, row: Row[Any]) -> Iterator[Event]:
+    def events(self, row: Row[Any], start: int, limit: int) -> Iterator[Event]:
+        """Up to `limit` events of a row of the log, from a place in it."""
         if row.batch is not None:
             batch = self._connection.execute(select(batches).where(batches.c.number == row.batch)).one()
-            for place, message in enumerate(self._connection.execute(members(batch))):
+            page = members(batch).offset(start).limit(limit)
+            for place, message in enumerate(self._connection.execute(page), start):
                 yield self._event(row, place, message)
         elif row.last is not None:
             query = (
@@ -101,10 +104,12 @@ class _Context:
                     messages.c.state == MessageState.skipped,
                 )
                 .order_by(messages.c.ordinal)
+                .offset(start)
+                .limit(limit)
             )
-            for place, message in enumerate(self._connection.execute(query)):
+            for place, message in enumerate(self._connection.execute(query), start):
                 yield self._event(row, place, message, comment=message.reason)
-        else:
+        elif start == 0:
             yield self._event(row, 0, self._messages.get((row.dispatch, row.ordinal)))
 
     def _event(self, row: Row[Any], place: int, message: Row[Any] | None, comment: str | None = None) -> Event:

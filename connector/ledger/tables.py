@@ -114,6 +114,9 @@ class MessageState(StrEnum):
     """A message's own state; a message without one has that of its batch."""
 
     skipped = "skipped"
+    """Never part of a batch."""
+    withdrawn = "withdrawn"
+    """Skipped after it had been planned into a batch; counted and told as skipped."""
     enqueue_failed = "enqueue_failed"
     unconfirmed = "unconfirmed"
     rejected = "rejected"

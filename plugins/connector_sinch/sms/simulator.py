@@ -66,10 +66,10 @@ class SmsSimulator(Simulator):
             }
             yield row
             if place % 50 == 49:
-                yield self._skipped(place // 50, row)
+                yield self._skipped(place // 50, row, numbers)
 
     @staticmethod
-    def _skipped(place: int, row: dict[str, str]) -> dict[str, str]:
+    def _skipped(place: int, row: dict[str, str], numbers: Iterator[str]) -> dict[str, str]:
         other = {**row, "customer_id": f"skipped-{place}"}
         to = row["to"]
         match place % 3:
@@ -78,8 +78,7 @@ class SmsSimulator(Simulator):
             case 1:
                 other["to"] = ("12345", "not known", "")[place // 3 % 3]
             case 2:
-                # Ofcom keeps this range for drama.
-                other |= {"to": f"+447700900{place // 3 % 1000:03}", "code": ""}
+                other |= {"to": f"+{next(numbers)}", "code": ""}
         return other
 
 
