@@ -23,6 +23,7 @@ from connector.ledger.tables import (
     attempts,
     batches,
     dispatches,
+    messages,
     shapes,
 )
 from connector.model.batch import Attempt, Batch, Deadline, utc_now
@@ -216,7 +217,7 @@ def load(
     shape = connection.execute(
         select(shapes).where(shapes.c.dispatch == batch.dispatch, shapes.c.shape == batch.shape)
     ).one()
-    rows = connection.execute(log.members(batch)).all()
+    rows = connection.execute(log.members(batch).with_only_columns(messages.c.address, messages.c.content)).all()
     campaign = Campaign.model_validate_json(dispatch.campaign)
     template = Template.read(shape.text)
     if attempt is None:
@@ -227,8 +228,8 @@ def load(
         template=template,
         defaults=campaign.message.defaults,
         max_parts=campaign.max_parts,
-        recipients=[row.address for row in rows],
-        values=from_json(f"[{','.join(row.content for row in rows)}]") if template.names else [()] * len(rows),
+        recipients=[row[0] for row in rows],
+        values=from_json(f"[{','.join([row[1] for row in rows])}]") if template.names else [()] * len(rows),
         attempt=attempt,
         first_sent_at=batch.first_sent_at or dispatch.created_at,
         provider_batch_id=batch.provider_batch_id,
