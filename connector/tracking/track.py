@@ -114,6 +114,8 @@ def accepted(
     batch = batch_by_number(connection, number)
     if attempt is None and provider_batch_id is not None:
         attempt = _attempt_of(connection, batch, provider_batch_id)
+    elif provider_batch_id is not None:
+        _not_of_another(connection, batch, attempt, provider_batch_id)
     if attempt is not None:
         end_attempt(connection, batch, attempt, ENDED_ACCEPTED, provider_batch_id=provider_batch_id)
     if batch.state == BatchState.accepted:
@@ -169,15 +171,32 @@ def _integration_name(connection: Connection, dispatch: int) -> str | None:
 
 
 def _attempt_of(connection: Connection, batch: Row[Any], provider_batch_id: str) -> int | None:
-    """The attempt that an accepted copy came from: the one that says so, else the oldest without an end."""
+    """The attempt that an accepted copy came from: the one that says so, else one that lacks its id, else the oldest
+    without an end."""
     rows = connection.execute(
         select(attempts).where(attempts.c.batch == batch.number).order_by(attempts.c.number)
     ).all()
     for row in rows:
         if row.provider_batch_id == provider_batch_id:
             return int(row.number)
-    open_ones = [row for row in rows if row.provider_batch_id is None and row.ended in (None, "in_doubt")]
-    return int(open_ones[0].number) if open_ones else None
+    nameless = [row for row in rows if row.provider_batch_id is None]
+    candidates = [row for row in nameless if row.ended == ENDED_ACCEPTED]
+    candidates += [row for row in nameless if row.ended in (None, "in_doubt")]
+    return int(candidates[0].number) if candidates else None
+
+
+def _not_of_another(connection: Connection, batch: Row[Any], attempt: int | None, provider_batch_id: str) -> None:
+    """A copy whose receipt overtook its answer may have been taken for an older attempt's."""
+    connection.execute(
+        update(attempts)
+        .where(
+            attempts.c.batch == batch.number,
+            attempts.c.number != attempt,
+            attempts.c.provider_batch_id == provider_batch_id,
+            attempts.c.ended == ENDED_ACCEPTED,
+        )
+        .values(provider_batch_id=None, ended="in_doubt")
+    )
 
 
 def _another_copy(connection: Connection, batch: Row[Any], provider_batch_id: str | None, now: datetime) -> None:
