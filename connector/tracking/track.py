@@ -8,7 +8,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -413,6 +413,7 @@ class _Place:
     """A message, as it stands while a transaction works through its receipts."""
 
     ordinal: int
+    shape: int
     state: str | None
     code: int | None
     source: str | None
@@ -553,7 +554,7 @@ def _apply(
     names: dict[int, str | None] = {}
     for integration, receipt, batch in receipts:
         place = places.get((batch.dispatch, receipt.recipient or ""))
-        if place is None or not batch.first <= place.ordinal <= batch.last:
+        if place is None or place.shape != batch.shape or not batch.first <= place.ordinal <= batch.last:
             keep(
                 connection,
                 WhyKept.unmatched,
@@ -564,7 +565,9 @@ def _apply(
                 count=count,
             )
             continue
-        if (receipt.occurred_at or now) > policy.period_ends(batch.accepted_at, batch.send_at):
+        rank = None if receipt.status is None else RANK.get(receipt.status)
+        rises = rank is not None and rank > RANK[Status(place.state or Status.enqueued)]
+        if _is_late(receipt, place, rises, now, policy.period_ends(batch.accepted_at, batch.send_at)):
             keep(connection, WhyKept.late, integration, receipt, now, batch=batch, ordinal=place.ordinal, count=count)
             continue
         if receipt.status is None:
@@ -573,8 +576,7 @@ def _apply(
                 changed[batch.dispatch, place.ordinal] = place
             count[integration, "without_event"] += 1
             continue
-        rank = RANK.get(receipt.status)
-        if rank is None or rank <= RANK[Status(place.state or Status.enqueued)]:
+        if not rises:
             count[integration, "repeated"] += 1
             continue
         delta = deltas.setdefault(batch.dispatch, Counter())
@@ -634,6 +636,16 @@ def _apply(
         totals.add(connection, dispatch, delta)
 
 
+def _is_late(receipt: Receipt, place: _Place, rises: bool, now: datetime, ends_at: datetime) -> bool:
+    """Whether a receipt's own time is past the waiting period.
+
+    One without a time, such as a batch's own report when it is polled, is late only where the period was closed.
+    """
+    if receipt.occurred_at is not None:
+        return receipt.occurred_at > ends_at
+    return rises and place.state is not None and now > ends_at
+
+
 def _places(connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[Any]]]) -> dict[tuple[int, str], _Place]:
     wanted: dict[int, set[str]] = {}
     for _, receipt, batch in receipts:
@@ -645,6 +657,7 @@ def _places(connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[A
             select(
                 messages.c.address,
                 messages.c.ordinal,
+                messages.c.shape,
                 messages.c.state,
                 messages.c.status_code,
                 messages.c.status_code_source,
@@ -659,7 +672,7 @@ def _places(connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[A
         )
         for row in connection.execute(query):
             found[dispatch, row.address] = _Place(
-                row.ordinal, row.state, row.status_code, row.status_code_source, row.raw_status
+                row.ordinal, row.shape, row.state, row.status_code, row.status_code_source, row.raw_status
             )
     return {place: value for place, value in found.items() if value.state not in log.NEVER_ENQUEUED}
 
@@ -779,8 +792,13 @@ def _match_again(
 
 def sweep(connection: Connection, *, now: datetime, policy: Policy, limit: int = 500) -> None:
     """Try once more to match what matched nothing and has come lately to have a batch."""
-    known = exists().where(batches.c.key == kept_reports.c.batch_key) | exists().where(
-        attempts.c.provider_batch_id == kept_reports.c.provider_batch_id
+    ours = [
+        batches.c.state.in_([*_BUCKET, BatchState.accepted]),
+        integrations.c.id == kept_reports.c.integration,
+        integrations.c.account == batches.c.account,
+    ]
+    known = exists().where(batches.c.key == kept_reports.c.batch_key, *ours) | exists().where(
+        attempts.c.provider_batch_id == kept_reports.c.provider_batch_id, attempts.c.batch == batches.c.number, *ours
     )
     rows = connection.execute(
         select(kept_reports)
@@ -791,16 +809,19 @@ def sweep(connection: Connection, *, now: datetime, policy: Policy, limit: int =
 
 
 def match_rows(connection: Connection, rows: Sequence[Row[Any]], *, now: datetime, policy: Policy) -> None:
-    """Take kept receipts as if they came now; what matches nothing still is kept again."""
-    if not rows:
-        return
-    connection.execute(delete(kept_reports).where(kept_reports.c.number.in_([row.number for row in rows])))
-    received(
-        connection,
-        [(row.integration, _RECEIPT.validate_json(row.body)) for row in rows],
-        now=now,
-        policy=policy,
-    )
+    """Take kept receipts whose batch is known by now; the others stay as they are."""
+    found = []
+    for start in range(0, len(rows), _MATCH_CHUNK):
+        receipts = [(row, _RECEIPT.validate_json(row.body)) for row in rows[start : start + _MATCH_CHUNK]]
+        known = _batches_of(connection, [(row.integration, receipt) for row, receipt in receipts])
+        for row, receipt in receipts:
+            batch = known.get((row.integration, receipt.batch_key or "", receipt.provider_batch_id or ""))
+            if batch is not None and (batch.state == BatchState.accepted or batch.state in _BUCKET):
+                # Where it says no time of its own, it happened before it came.
+                timed = replace(receipt, occurred_at=receipt.occurred_at or row.received_at)
+                found.append((row.integration, timed))
+                connection.execute(delete(kept_reports).where(kept_reports.c.number == row.number))
+    received(connection, found, now=now, policy=policy)
 
 
 def unconfirmed(connection: Connection, batch: Row[Any], *, now: datetime) -> int:
