@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ MOST_READS = 4
 """Look-ups and polls at one time: sends come first."""
 IDLE_SECONDS = 0.25
 UPKEEP_SECONDS = 30.0
-READS = (Task.overdue, Task.look_up, Task.recheck, Task.poll)
+URGENT = (Task.overdue, Task.look_up, Task.recheck)
 
 
 class Worker:
@@ -48,7 +48,7 @@ class Worker:
         stop: threading.Event | None = None,
         max_seconds: float | None = None,
     ) -> None:
-        """Do what is due until `until` says so while nothing is under way, or `stop` is set, or time is up.
+        """Do what is due until `until` says so while nothing is being sent, or `stop` is set, or time is up.
 
         What is under way is finished first. Raises `WorkerBusy` when another process drains this ledger.
         """
@@ -62,7 +62,7 @@ class Worker:
                     self._wake.clear()
                     if self._start(pool):
                         continue
-                    if not self._busy and until():
+                    if not self._sending and until():
                         break
                     self._wake.wait(IDLE_SECONDS if stop is None or not stop.is_set() else 0)
 
@@ -70,7 +70,11 @@ class Worker:
         """Whether there is nothing to do just now; what is paused, or has to wait, isn't due."""
         now = self._desk.clock()
         with self._desk.ledger.read() as connection:
-            waiting = select(batches.c.number).where(batches.c.task.in_(READS), batches.c.due_at <= now).limit(1)
+            waiting = (
+                select(batches.c.number)
+                .where(batches.c.task.in_((*URGENT, Task.poll)), batches.c.due_at <= now)
+                .limit(1)
+            )
             probing = select(accounts.c.name).where(accounts.c.probe_at <= now).limit(1)
             due = connection.execute(waiting).first() or connection.execute(probing).first()
             return due is None and not sending.may_claim(connection, now)
@@ -83,15 +87,18 @@ class Worker:
             self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
             self._do(pool, "upkeep", self._upkeep)
             return True
-        if len(self._busy) - self._sending < min(MOST_READS, self._threads - 1) and self._start_read(pool):
+        with self._guard:
+            may_read = len(self._busy) - self._sending < min(MOST_READS, self._threads - 1)
+        if may_read and self._start_read(pool, URGENT):
             return True
         claim = sending.claim(self._desk)
-        if claim is None:
-            return False
-        with self._guard:
-            self._sending += 1
-        self._do(pool, claim.number, lambda: self._send(claim))
-        return True
+        if claim is not None:
+            with self._guard:
+                self._sending += 1
+            self._do(pool, claim.number, lambda: self._send(claim))
+            return True
+        # Reports can wait while there is something to send.
+        return may_read and self._start_read(pool, (Task.poll,))
 
     def _send(self, claim: sending.Claim) -> None:
         try:
@@ -100,22 +107,25 @@ class Worker:
             with self._guard:
                 self._sending -= 1
 
-    def _start_read(self, pool: ThreadPoolExecutor) -> bool:
+    def _start_read(self, pool: ThreadPoolExecutor, tasks: Sequence[Task]) -> bool:
         now = self._desk.clock()
+        with self._guard:
+            accounts_busy = [name for name in self._busy if isinstance(name, str)]
+            batches_busy = [number for number in self._busy if isinstance(number, int)]
         with self._desk.ledger.read() as connection:
             account = connection.scalar(
                 select(accounts.c.name)
-                .where(accounts.c.probe_at <= now, accounts.c.name.not_in([str(name) for name in self._busy]))
+                .where(accounts.c.probe_at <= now, accounts.c.name.not_in(accounts_busy))
                 .limit(1)
             )
             row = connection.execute(
                 select(batches.c.number, batches.c.task)
                 .where(
-                    batches.c.task.in_(READS),
+                    batches.c.task.in_(tasks),
                     batches.c.due_at <= now,
-                    batches.c.number.not_in([number for number in self._busy if isinstance(number, int)]),
+                    batches.c.number.not_in(batches_busy),
                 )
-                .order_by(batches.c.task == Task.poll, batches.c.due_at)
+                .order_by(batches.c.due_at)
                 .limit(1)
             ).first()
         if account is not None:
@@ -143,7 +153,7 @@ class Worker:
             except Exception as error:
                 # The ledger still holds what is due: it is taken up again.
                 logger.error("A step of the worker failed and is taken up again: %s", error, exc_info=True)
-                time.sleep(IDLE_SECONDS)
+                threading.Event().wait(IDLE_SECONDS)
             finally:
                 with self._guard:
                     self._busy.discard(name)
@@ -155,6 +165,9 @@ class Worker:
         with self._desk.ledger.read() as connection:
             row = track.batch_by_number(connection, number)
             line = self._desk.line_of(connection, row.dispatch)
+        if line is not None:
+            doubt.identify(self._desk, line, number)
+        with self._desk.ledger.read() as connection:
             batch = sending.load(connection, number, clock=self._desk.clock)
             called_back = line is not None and sending.callbacks_expected(connection, line, self._desk.clock())
         if line is None:
