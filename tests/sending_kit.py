@@ -1,5 +1,6 @@
 """A connector beside a simulated service plan, for tests of sending: real HTTP, a real ledger, a clock to advance."""
 
+import asyncio
 import sqlite3
 import threading
 from collections import deque
@@ -9,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from connector_sinch.sms.simulator import SmsSimulator
 from connector_sinch.sms.simulator_service import SmsService
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from connector import Connector
 from connector.connector import Dispatch
 from connector.http import Answer
+from connector.model.callback import Request, Response
 from connector.report import Report
 from connector.simulator import running
 from connector.simulator.numbers import fictional_numbers
@@ -53,10 +56,10 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         with self._guard:
-            self._ahead += timedelta(seconds=max(0.0, seconds))
+            self._ahead += timedelta(seconds=seconds)
 
     def advance_to(self, moment: datetime) -> None:
-        self.advance((moment - self()).total_seconds() + 0.001)
+        self.advance(max(0.0, (moment - self()).total_seconds() + 0.001))
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,30 @@ class _WatchedService(SmsService):
         self._plan = plan
 
     async def answer(self, call: Call) -> Answer:
-        self._plan.requests.append(f"{call.method} {call.path.partition('/xms/v1/')[2].partition('/')[2]}")
+        plan = self._plan
+        path = call.path.removeprefix(f"/xms/v1/{plan.options.service_plan_id}/")
+        plan.requests.append(f"{call.method} {path}")
+        await asyncio.to_thread(plan.when_asked, call.method, path)
+        if plan.refuse.get(call.method):
+            plan.refuse[call.method] -= 1
+            return Answer(503, {}, b"")
         if call.method == "POST":
             posted = Posted(call.body)
-            self._plan.posted.append(posted)
-            self._plan.when_posted(posted)
-            if self._plan.answers:
-                answer = self._plan.answers.popleft()
+            plan.posted.append(posted)
+            await asyncio.to_thread(plan.when_posted, posted)
+            if plan.answers:
+                answer = plan.answers.popleft()
                 if callable(answer):
                     answer = answer(posted)
                 if answer is not None:
                     return answer
-        return await super().answer(call)
+        answer = await super().answer(call)
+        if call.method == "GET" and path == "batches" and plan.hidden and answer.status == 200:
+            listed = from_json(answer.body)
+            listed["batches"] = [batch for batch in listed["batches"] if batch["id"] not in plan.hidden]
+            listed["count"] = len(listed["batches"])
+            return Answer(200, answer.headers, to_json(listed))
+        return answer
 
 
 class _WatchedSimulator(SmsSimulator):
@@ -109,7 +124,13 @@ class Plan:
     requests: list[str] = field(default_factory=list)
     answers: deque[Any] = field(default_factory=deque)
     """What to answer to the next requests to send: an `Answer`, a function of what was posted, or None: as the API."""
+    hidden: set[str] = field(default_factory=set)
+    """Ids of batches that the list of batches doesn't show."""
+    refuse: dict[str, int] = field(default_factory=dict)
+    """Method to how many of its requests are answered 503, nothing being done."""
     when_posted: Callable[[Posted], None] = lambda posted: None
+    when_asked: Callable[[str, str], None] = lambda method, path: None
+    """Both are called while the connector waits for its answer."""
     base_url: str = ""
     _serving: ExitStack = field(default_factory=ExitStack)
 
@@ -263,6 +284,28 @@ def agrees(connector: Connector) -> bool:
     found = connector.verify()
     assert found and not any(found.values()), found
     return True
+
+
+def warm_up(host: Host, connector: Connector) -> None:
+    """Get one batch accepted, and so look-up proved on the account."""
+    dispatch = connector.send(CAMPAIGN, people(1, after=30_000), again=True, drain=False)
+    host.settle(dispatch, when=lambda report: report.is_final)
+    assert connector.accounts()[0].look_up_proven_at is not None
+
+
+def callback(connector: Connector, batch: Mapping[str, Any], number: str, status: str, code: int) -> Response:
+    """Hand in a delivery report on one recipient of a batch, as the plan lists the batch."""
+    body = {
+        "type": "recipient_delivery_report_sms",
+        "batch_id": batch["id"],
+        "client_reference": batch["client_reference"],
+        "recipient": number,
+        "status": status,
+        "code": code,
+        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z",
+    }
+    path = urlsplit(connector.callback_addresses()["sms"]).path
+    return connector.receive(Request("POST", path, {}, to_json(body)))
 
 
 def closes(report: Report) -> bool:

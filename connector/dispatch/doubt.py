@@ -103,13 +103,15 @@ def _listing_reaches(desk: Desk, line: Line, sent_at: datetime) -> bool:
     with desk.ledger.read() as connection:
         witness = connection.execute(
             select(batches.c.number, batches.c.provider_batch_id)
+            .join_from(batches, attempts, attempts.c.batch == batches.c.number)
             .where(
                 batches.c.account == line.provider.account,
                 batches.c.state == BatchState.accepted,
                 batches.c.provider_batch_id.is_not(None),
-                batches.c.accepted_at > sent_at,
+                attempts.c.provider_batch_id == batches.c.provider_batch_id,
+                attempts.c.sent_at > sent_at,
             )
-            .order_by(batches.c.accepted_at)
+            .order_by(attempts.c.sent_at)
             .limit(1)
         ).first()
     return witness is None or witness.provider_batch_id in _find(desk, line, witness.number).provider_batch_ids
@@ -179,63 +181,87 @@ def recheck(desk: Desk, number: int) -> None:
     with desk.ledger.read() as connection:
         before = track.batch_by_number(connection, number)
         line = desk.line_of(connection, before.dispatch)
-        tried = connection.execute(
-            select(attempts).where(attempts.c.batch == number, attempts.c.provider_batch_id.is_not(None))
-        ).all()
-    if before.state != BatchState.accepted or line is None:
+        tried = connection.execute(select(attempts).where(attempts.c.batch == number).order_by(attempts.c.number)).all()
+    if before.state != BatchState.accepted:
         return
-    found = _find(desk, line, number)
+    known = line is not None and line.provider.account == before.account
+    found = _find(desk, line, number) if line is not None and known else Found(FoundState.cannot_tell)
     now = desk.clock()
-    fires_at = before.send_at
-    if found.state is FoundState.cannot_tell and fires_at is not None and now < fires_at:
-        # Asked again until the copy fires; whether the provider can be reached changes in seconds.
-        with desk.ledger.write() as connection:
-            again = min(now + timedelta(seconds=1), fires_at)
-            connection.execute(update(batches).where(batches.c.number == number).values(due_at=again))
-        return
-    cancelled = {row.provider_batch_id for row in tried if row.ended == track.ENDED_CANCELLED}
-    copies = [copy for copy in found.provider_batch_ids if copy not in cancelled]
-    copies += [
-        row.provider_batch_id
-        for row in tried
-        if row.ended == track.ENDED_ACCEPTED and row.provider_batch_id not in copies
-    ]
-    survivor = before.provider_batch_id
-    if fires_at is not None and fires_at > now:
-        survivor = next((copy for copy in copies if copy != before.provider_batch_id), survivor)
-    confirmed = [copy for copy in copies if copy != survivor and _cancel(line, copy)]
+    fires_at = max((row.send_at for row in tried if row.send_at and row.ended != track.ENDED_CANCELLED), default=now)
+    sure = found.state is not FoundState.cannot_tell or now >= fires_at
+    standing: list[str] = []
+    if sure:
+        cancelled = {row.provider_batch_id for row in tried if row.ended == track.ENDED_CANCELLED}
+        standing = [copy for copy in found.provider_batch_ids if copy not in cancelled]
+        standing += [
+            row.provider_batch_id
+            for row in tried
+            if row.ended in (track.ENDED_ACCEPTED, track.ENDED_CANCELLING)
+            and row.provider_batch_id not in (None, *standing)
+        ]
+        if line is not None and known:
+            sure = _cancel_younger(desk, line, number, standing)
     with desk.ledger.write() as connection:
-        batch = track.batch_by_number(connection, number)
-        for copy in copies:
-            if copy != batch.provider_batch_id:
-                track.accepted(connection, number, provider_batch_id=copy, attempt=None, now=now, policy=desk.policy)
-        for copy in confirmed:
-            connection.execute(
-                update(attempts)
-                .where(attempts.c.batch == number, attempts.c.provider_batch_id == copy)
-                .values(ended=track.ENDED_CANCELLED, cause="an older copy had been accepted")
-            )
-        pause = desk.policy.first_poll if callbacks_expected(connection, line, now) else desk.policy.first_poll_alone
-        connection.execute(
-            update(batches)
-            .where(batches.c.number == number)
-            .values(
-                provider_batch_id=survivor,
-                send_at=fires_at if survivor == before.provider_batch_id else None,
-                task=Task.poll,
-                due_at=max(now, fires_at or now) + pause,
-            )
-        )
+        keep = standing[0] if standing else before.provider_batch_id
+        send_at = before.send_at if keep == before.provider_batch_id else None
+        values: dict[str, Any] = {"provider_batch_id": keep, "send_at": send_at}
+        if not sure and now < fires_at:
+            # Asked again until the copy fires; whether the provider can be reached changes in seconds.
+            values = {"task": Task.recheck, "due_at": min(now + timedelta(seconds=1), fires_at)}
+        else:
+            called_back = line is not None and callbacks_expected(connection, line, now)
+            pause = desk.policy.first_poll if called_back else desk.policy.first_poll_alone
+            values |= {"task": Task.poll, "due_at": max(now, send_at or now) + pause}
+        connection.execute(update(batches).where(batches.c.number == number).values(**values))
 
 
-def _cancel(line: Line, provider_batch_id: str) -> bool:
+def _cancel_younger(desk: Desk, line: Line, number: int, standing: list[str]) -> bool:
+    """Cancel copies, the youngest first, until one is left in `standing`; False: it isn't known what became of one.
+
+    One that can't be cancelled has been sent: an older one that still waits is cancelled in its place.
+    """
+    with desk.ledger.write() as connection:
+        for copy in standing:
+            track.accepted(
+                connection, number, provider_batch_id=copy, attempt=None, now=desk.clock(), policy=desk.policy
+            )
+    for copy in reversed(standing.copy()):
+        rest = [other for other in standing if other != copy]
+        if not rest:
+            break
+        with desk.ledger.write() as connection:
+            track.cancelling(connection, number, copy=copy, instead=rest[0])
+        cancelled = _cancel(line, copy)
+        if cancelled is None:
+            return False
+        with desk.ledger.write() as connection:
+            track.cancel_answered(connection, number, copy=copy, cancelled=cancelled)
+        if cancelled:
+            standing.remove(copy)
+    return True
+
+
+def _cancel(line: Line, provider_batch_id: str) -> bool | None:
+    """Whether the provider cancelled a copy; None: not known."""
     if not line.provider.supports("cancel"):
         return False
     try:
         return line.provider.cancel(provider_batch_id)
-    except ConnectorError as error:
+    except Exception as error:
         logger.error("The younger copy of a batch could not be cancelled: %s", error)
-        return False
+        return None
+
+
+def identify(desk: Desk, line: Line, number: int) -> None:
+    """Find the provider's id of a batch that is known to be accepted without one."""
+    with desk.ledger.read() as connection:
+        if track.batch_by_number(connection, number).provider_batch_id is not None:
+            return
+    for copy in _find(desk, line, number).provider_batch_ids:
+        with desk.ledger.write() as connection:
+            track.accepted(
+                connection, number, provider_batch_id=copy, attempt=None, now=desk.clock(), policy=desk.policy
+            )
 
 
 def settle(desk: Desk, number: int, verdict: str) -> None:

@@ -116,10 +116,14 @@ def claim(desk: Desk) -> Claim | None:
                 continue
             send_at = _send_at(desk, batch, dispatch, now)
             if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
-                if batch.attempts == 0:
+                if batch.doubt_since is None:
                     track.expired(connection, batch.number, now=now)
                 else:
-                    _hold(connection, batch, "its expiry has passed")
+                    # An early copy may still surface, so nobody can be said to have been skipped.
+                    why = "not there, and its expiry has passed: it is not sent again"
+                    track.move(
+                        connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why
+                    )
                 continue
             return _claim(desk, connection, batch, dispatch, line, send_at, now)
 
@@ -142,12 +146,6 @@ def _due(now: datetime) -> Any:
             accounts.c.probe_at.is_(None),
         )
         .order_by(batches.c.due_at, batches.c.number)
-    )
-
-
-def _hold(connection: Connection, batch: Row[Any], why: str) -> None:
-    connection.execute(
-        update(batches).where(batches.c.number == batch.number).values(held=True, task=None, last_look_up=why)
     )
 
 
@@ -254,6 +252,12 @@ def send(desk: Desk, claimed: Claim) -> None:
     record(desk, claimed, outcome)
 
 
+def _is_first(connection: Connection, account: str) -> bool:
+    """Whether only one batch was ever accepted on this account."""
+    two = select(batches.c.number).where(batches.c.account == account, batches.c.state == BatchState.accepted).limit(2)
+    return len(connection.execute(two).all()) == 1
+
+
 def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
     """Write an outcome: batch, messages, totals, events and the account's state in one transaction."""
     now = desk.clock()
@@ -271,7 +275,7 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                     callbacks_expected=callbacks_expected(connection, claimed.line, now),
                 )
                 pace.well(connection, account)
-                if pace.look_up_is_unproven(connection, account):
+                if pace.look_up_is_unproven(connection, account) and _is_first(connection, account):
                     # The first batch of an account shows whether looking up works there.
                     connection.execute(
                         update(batches)

@@ -47,7 +47,7 @@ def from_messages(connection: Connection, dispatch: Row[Any]) -> Counter[str]:
         count[totals.ROWS] += row.times
         if row.state is None:
             underived += row.times
-        elif row.state == MessageState.skipped:
+        elif row.state in (MessageState.skipped, MessageState.withdrawn):
             count[totals.SKIPPED + row.reason] += row.times
         else:
             count[row.state] += row.times
@@ -120,7 +120,7 @@ def copies(connection: Connection, dispatch: int) -> int:
     several = (
         select(attempts.c.batch)
         .join_from(attempts, batches, attempts.c.batch == batches.c.number)
-        .where(batches.c.dispatch == dispatch, attempts.c.ended == "accepted")
+        .where(batches.c.dispatch == dispatch, attempts.c.ended.in_(["accepted", "cancelling"]))
         .group_by(attempts.c.batch)
         .having(func.count() > 1)
         .subquery()

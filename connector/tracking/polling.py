@@ -75,7 +75,8 @@ def poll(
         if row.state != BatchState.accepted:
             return answered
         ends_at = policy.period_ends(row.accepted_at, row.send_at)
-        may_close = answered or not provider.supports("poll")
+        # Of a batch that only a person says was accepted there may be nothing to ask for.
+        may_close = answered or not provider.supports("poll") or row.provider_batch_id is None
         if now > ends_at and may_close and not backlogged(connection, now):
             track.unconfirmed(connection, row, now=now)
         still_open = connection.scalar(

@@ -59,6 +59,8 @@ NO_SUCH_BATCH = "no such batch"
 NOT_IN_BATCH = "the recipient is not in this batch"
 
 ENDED_ACCEPTED = "accepted"
+ENDED_CANCELLING = "cancelling"
+"""The provider was, or is being, asked to cancel this copy."""
 ENDED_CANCELLED = "cancelled"
 
 
@@ -94,7 +96,11 @@ def end_attempt(
     if provider_batch_id is not None:
         values["provider_batch_id"] = provider_batch_id
     change = update(attempts).where(attempts.c.batch == batch.number, attempts.c.number == attempt)
-    if ended != ENDED_ACCEPTED:
+    if ended == ENDED_ACCEPTED:
+        # Its answer may come after it was found, and cancelled.
+        cancels = attempts.c.ended.in_([ENDED_CANCELLING, ENDED_CANCELLED])
+        change = change.where(attempts.c.ended.is_(None) | ~cancels)
+    else:
         # A receipt may have proved it accepted before its own answer, or the lack of one, is written.
         change = change.where(attempts.c.ended.is_(None))
     connection.execute(change.values(**values))
@@ -112,6 +118,7 @@ def accepted(
 ) -> None:
     """A batch was surely accepted: by its answer, by a look-up, or by a receipt that carries its key."""
     batch = batch_by_number(connection, number)
+    send_at = _send_at_of(connection, batch, attempt)
     if attempt is None and provider_batch_id is not None:
         attempt = _attempt_of(connection, batch, provider_batch_id)
     elif provider_batch_id is not None:
@@ -124,11 +131,6 @@ def accepted(
     if batch.state not in _BUCKET:
         logger.error("Batch %s is %s, and the provider shows it as accepted.", batch.key, batch.state)
         return
-    send_at = None
-    if attempt is not None:
-        send_at = connection.scalar(
-            select(attempts.c.send_at).where(attempts.c.batch == batch.number, attempts.c.number == attempt)
-        )
     # Only a resend is scheduled while an older copy may yet surface.
     watched = send_at is not None and send_at > now and batch.attempts > 1
     first_poll = policy.first_poll if callbacks_expected else policy.first_poll_alone
@@ -170,6 +172,17 @@ def _integration_name(connection: Connection, dispatch: int) -> str | None:
     return connection.scalar(select(dispatches.c.integration).where(dispatches.c.number == dispatch))
 
 
+def _send_at_of(connection: Connection, batch: Row[Any], attempt: int | None) -> datetime | None:
+    """When an accepted copy is sent; where it isn't known whose it is, the latest time that it may have."""
+    query = select(func.max(attempts.c.send_at)).where(attempts.c.batch == batch.number)
+    if attempt is None:
+        query = query.where(attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"))
+    else:
+        query = query.where(attempts.c.number == attempt)
+    latest: datetime | None = connection.scalar(query)
+    return latest
+
+
 def _attempt_of(connection: Connection, batch: Row[Any], provider_batch_id: str) -> int | None:
     """The attempt that an accepted copy came from: the one that says so, else one that lacks its id, else the oldest
     without an end."""
@@ -200,21 +213,37 @@ def _not_of_another(connection: Connection, batch: Row[Any], attempt: int | None
 
 
 def _another_copy(connection: Connection, batch: Row[Any], provider_batch_id: str | None, now: datetime) -> None:
-    """A batch that is accepted already was seen as accepted again."""
+    """A batch that is accepted already was seen as accepted again: the copies are told apart by a look-up."""
     if provider_batch_id is None or provider_batch_id == batch.provider_batch_id:
         return
+    values: dict[str, Any] = {}
     if batch.provider_batch_id is None:
-        connection.execute(
-            update(batches).where(batches.c.number == batch.number).values(provider_batch_id=provider_batch_id)
-        )
-        return
-    younger = (batch.send_at is not None and batch.send_at > now) or None
-    values: dict[str, Any] = {"task": Task.recheck, "due_at": now}
-    if younger:
-        # The copy that we know of has not fired: the other one is the real one, ours is to be cancelled.
-        values |= {"provider_batch_id": provider_batch_id, "send_at": None}
-    logger.error("Batch %s was accepted twice; the copy that can be cancelled is cancelled.", batch.key)
-    connection.execute(update(batches).where(batches.c.number == batch.number).values(**values))
+        values["provider_batch_id"] = provider_batch_id
+    else:
+        logger.error("Batch %s was accepted twice; the copy that can be cancelled is cancelled.", batch.key)
+    if batch.attempts > 1:
+        values |= {"task": Task.recheck, "due_at": now}
+    if values:
+        connection.execute(update(batches).where(batches.c.number == batch.number).values(**values))
+
+
+def cancelling(connection: Connection, number: int, *, copy: str, instead: str) -> None:
+    """A copy of an accepted batch is about to be cancelled: from now on the other one counts."""
+    connection.execute(update(batches).where(batches.c.number == number).values(provider_batch_id=instead))
+    _end_copy(connection, number, copy, ENDED_CANCELLING)
+
+
+def cancel_answered(connection: Connection, number: int, *, copy: str, cancelled: bool) -> None:
+    """The provider said whether it cancelled a copy."""
+    _end_copy(connection, number, copy, ENDED_CANCELLED if cancelled else ENDED_ACCEPTED)
+
+
+def _end_copy(connection: Connection, number: int, copy: str, ended: str) -> None:
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.batch == number, attempts.c.provider_batch_id == copy)
+        .values(ended=ended, cause=None if ended == ENDED_ACCEPTED else "an older copy had been accepted")
+    )
 
 
 def doubted(connection: Connection, number: int, *, attempt: int, cause: str, now: datetime, due_at: datetime) -> None:
@@ -358,7 +387,7 @@ def expired(connection: Connection, number: int, *, now: datetime) -> None:
     connection.execute(
         update(messages)
         .where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == bindparam("o"))
-        .values(state=MessageState.skipped, reason="expired"),
+        .values(state=MessageState.withdrawn, reason="expired"),
         [{"o": row.ordinal} for row in rows],
     )
     integration = _integration_name(connection, batch.dispatch)
@@ -526,7 +555,12 @@ def _copy_counts(
     attempt = connection.execute(
         select(attempts).where(attempts.c.batch == batch.number, attempts.c.provider_batch_id == copy)
     ).first()
-    if attempt is not None and attempt.ended == ENDED_CANCELLED and receipt.status is Status.rejected:
+    if (
+        attempt is not None
+        and attempt.ended in (ENDED_CANCELLING, ENDED_CANCELLED)
+        and receipt.status is Status.rejected
+    ):
+        _end_copy(connection, batch.number, copy, ENDED_CANCELLED)
         count[integration, "cancelled_copy"] += 1
         return batch, False
     if attempt is None:
@@ -534,7 +568,12 @@ def _copy_counts(
         if number is not None:
             end_attempt(connection, batch, number, ENDED_ACCEPTED, provider_batch_id=copy)
     if batch.send_at is not None and batch.send_at > now:
-        _another_copy(connection, batch, copy, now)
+        # Before its time a copy has no reports: this one counts, and the one that was thought to is cancelled.
+        connection.execute(
+            update(batches)
+            .where(batches.c.number == batch.number)
+            .values(provider_batch_id=copy, task=Task.recheck, due_at=now)
+        )
         return batch_by_number(connection, batch.number), True
     keep(connection, WhyKept.double_send, integration, receipt, now, batch=batch, count=count)
     return batch, False
