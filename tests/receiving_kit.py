@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from connector_sinch.signature import ALGORITHM, HMAC_SHA256, NONCE, SIGNATURE, TIMESTAMP, sign
 from connector_sinch.sms.provider import SinchSms
 from connector_sinch.sms.settings import SmsSettings
@@ -201,6 +202,31 @@ def take(connector: Connector, body: Any, **where: Any) -> Response:
     return response
 
 
+async def call(
+    app: Any,
+    path: str,
+    *chunks: bytes,
+    method: str = "POST",
+    headers: Mapping[str, str] | None = None,
+    prefix: str = "",
+) -> Response:
+    """One request to an ASGI application, in its own event loop."""
+    arriving: list[dict[str, Any]] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    arriving.append({"type": "http.request", "body": b"", "more_body": False})
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return arriving.pop(0) if arriving else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    given = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": method, "path": path, "root_path": prefix, "headers": given, "query_string": b""}
+    await app(scope, receive, send)
+    return Response(sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]))
+
+
 def signed(body: bytes, secret: str, at: datetime, nonce: str = "01NONCE") -> dict[str, str]:
     """The headers of a signed callback."""
     timestamp = str(int(at.timestamp()))
@@ -258,3 +284,19 @@ def sql(connector: Connector) -> Iterator[sqlite3.Connection]:
     """The ledger, behind the connector's back."""
     with closing(sqlite3.connect(connector.ledger.path, isolation_level=None)) as connection:
         yield connection
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def connector(tmp_path: Path, api: Api, clock: Clock) -> Iterator[Connector]:
+    with connect(tmp_path, api, clock) as made:
+        yield made

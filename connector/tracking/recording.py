@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, update
 
-from connector.ledger import counters
+from connector.ledger import counters, registry
 from connector.ledger.database import Ledger
 from connector.ledger.tables import receivers
-from connector.model.errors import LedgerError
 from connector.model.report import Receipt
 from connector.tracking import track
 from connector.tracking.policy import Policy
@@ -58,6 +57,8 @@ class Recorder:
         """
         self.start()
         done: Future[None] = Future()
+        # From now on it can't be cancelled: who stops waiting for it must not keep others from being answered.
+        done.set_running_or_notify_cancel()
         self._arrived.put((arrivals, counts or {}, done))
         return done
 
@@ -81,7 +82,7 @@ class Recorder:
         try:
             with self._ledger.write() as connection:
                 connection.execute(delete(receivers).where(receivers.c.id == self._id))
-        except LedgerError:
+        except Exception:
             logger.exception("The receiver could not sign off; it is forgotten by itself.")
 
     def _gather(self) -> tuple[list[tuple[Arrivals, dict[str, str], "Future[None]"]], bool]:
@@ -133,7 +134,8 @@ class Recorder:
                 )
                 if not shown.rowcount:
                     connection.execute(insert(receivers).values(id=self._id, seen_at=now, backlog=backlog))
-        except LedgerError as error:
+        except Exception as error:
+            # Whatever it is, the next callback must be answered.
             logger.warning("The receiver could not show itself in the ledger: %s", error)
         self._seen = time.monotonic()
 
@@ -149,5 +151,8 @@ def record(
     """Write receipts and counts in one transaction."""
     with ledger.write() as connection:
         track.received(connection, arrivals, now=now, policy=policy)
+        known = registry.names(connection) if counted else {}
         for integration, name in counted:
-            counters.add(connection, integration, name)
+            # Anybody may call any address: what is made up is not written down.
+            if integration in known:
+                counters.add(connection, integration, name)
