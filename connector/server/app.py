@@ -1,10 +1,12 @@
 """The server's ASGI application: callbacks, health, and how the ledger does."""
 
+import asyncio
+
 from connector.connector import Connector
 from connector.ledger.tables import WhyKept
 from connector.model.callback import Response
 from connector.model.errors import ConnectorError
-from connector.tracking.edge import Receive, Scope, Send, respond
+from connector.tracking.edge import Receive, Scope, Send, path_of, respond
 
 
 class Server:
@@ -15,11 +17,12 @@ class Server:
         self._pages = {"/healthz": self._health, "/readyz": self._ready, "/metrics": self._metrics}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        page = self._pages.get(scope.get("path", "")) if scope["type"] == "http" else None
+        page = self._pages.get(path_of(scope)) if scope["type"] == "http" else None
         if page is None:
             await self._connector.asgi(scope, receive, send)
         else:
-            await respond(send, page())
+            # The ledger may be slow, and callbacks must not wait for it.
+            await respond(send, await asyncio.to_thread(page))
 
     @staticmethod
     def _health() -> Response:

@@ -57,7 +57,7 @@ def read(request: Request, *, find: Find, plugins: Plugins, now: datetime) -> Re
     if request.method != "POST":
         return NOT_POST
     if len(request.body) > MAX_BODY_BYTES:
-        return TOO_LARGE
+        return too_large(request.path)
     integration, key = place
     provider = find(integration)
     if provider is None:
@@ -86,6 +86,14 @@ def read(request: Request, *, find: Find, plugins: Plugins, now: datetime) -> Re
     return Read(integration, receipts, counts)
 
 
+def too_large(path: str) -> Read | Response:
+    """A callback whose body is over the limit: it is counted, and not read."""
+    place = address(path)
+    return TOO_LARGE if place is None else Read(place[0], [], {"too_large": place[0]})
+
+
 def answer(read_: Read) -> Response:
     """The answer to a callback whose receipts and counts are durable now."""
+    if "too_large" in read_.counts:
+        return TOO_LARGE
     return FORGED if "forged" in read_.counts else STORED

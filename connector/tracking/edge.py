@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from connector.model.callback import Request, Response
@@ -35,23 +35,21 @@ class Edge:
             return
         if scope["type"] != "http":
             return
-        await respond(send, await self._respond(scope, receive))
+        try:
+            await respond(send, await self._respond(scope, receive))
+        except _Gone:
+            # Half a report is none: who sent it sends it again.
+            return
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        # Mounted under a prefix, the path still carries it.
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        place = callbacks.address(path)
-        declared = headers.get("content-length", "0")
-        body = None
-        if not declared.isdigit() or int(declared) <= callbacks.MAX_BODY_BYTES:
-            body = await _body(receive)
-        if body is None:
-            if place is not None:
-                await self._count("too_large", place[0])
-            return callbacks.TOO_LARGE
+        path = path_of(scope)
+        body = None if _declares_too_much(headers) else await _body(receive)
         try:
-            read = self._read(Request(scope["method"], path, headers, body))
+            if body is None:
+                read = callbacks.too_large(path)
+            else:
+                read = self._read(Request(scope["method"], path, headers, body))
             if isinstance(read, Response):
                 return read
             arrivals = [(read.integration, receipt) for receipt in read.receipts]
@@ -63,22 +61,35 @@ class Edge:
             logger.exception("A callback could not be stored.")
         return callbacks.NOT_STORED
 
-    async def _count(self, name: str, integration: str) -> None:
-        try:
-            await asyncio.wrap_future(self._recorder().submit([], {name: integration}))
-        except ConnectorError as error:
-            logger.error("A refused callback could not be counted: %s", error)
+
+class _Gone(Exception):
+    """The other side went away before its request was whole."""
+
+
+def path_of(scope: Scope) -> str:
+    """The path of a request, without the prefix that the application is mounted under."""
+    path: str = scope["path"]
+    prefix: str = scope.get("root_path", "").rstrip("/")
+    # Some servers take the prefix off themselves.
+    return path[len(prefix) :] if path == prefix or path.startswith(f"{prefix}/") else path
+
+
+def _declares_too_much(headers: Mapping[str, str]) -> bool:
+    try:
+        return int(headers.get("content-length", "0")) > callbacks.MAX_BODY_BYTES
+    except ValueError:
+        return False
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body; None when it grows over the limit."""
+    """The whole body; None when it grows over the limit. Raises `_Gone`."""
     chunks = []
     size = 0
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise _Gone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > callbacks.MAX_BODY_BYTES:

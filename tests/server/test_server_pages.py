@@ -1,0 +1,132 @@
+"""Health, readiness and counts, for those who watch the server."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from receiving_kit import ADA, Api, Clock, address, call, connect, receipt, send_to, settings_of, sql
+
+from connector.connector import Connector
+from connector.extension.plugins import Plugins
+from connector.server.app import Server
+from connector.server.serve import serving
+
+SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (-?[\d.]+)$')
+LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
+UNESCAPED = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
+
+
+def parsed(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Samples of Prometheus' text format, checked as a scraper does: every line, and a type before each metric."""
+    assert text.endswith("\n")
+    types: dict[str, str] = {}
+    samples = {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in types and kind in ("counter", "gauge")
+            types[name] = kind
+        elif line.startswith("# HELP "):
+            assert line.split(" ", 3)[3]
+        else:
+            match = SAMPLE.match(line)
+            assert match, line
+            assert match[1] in types
+            labels = {
+                name: re.sub(r"\\.", lambda found: UNESCAPED[found[0]], value)
+                for name, value in LABEL.findall(match[2] or "")
+            }
+            at = (match[1], frozenset(labels.items()))
+            assert at not in samples
+            samples[at] = float(match[3])
+    return samples
+
+
+@pytest.fixture
+def web(connector: Connector) -> Iterator[httpx.Client]:
+    with serving(connector, with_worker=False) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def test_a_server_that_is_well(web: httpx.Client) -> None:
+    assert (web.get("/healthz").status_code, web.get("/readyz").status_code) == (200, 200)
+    assert web.get("/healthz?verbose=1").text == "ok\n"
+
+
+def test_it_is_not_ready_while_the_ledger_can_not_be_used(
+    web: httpx.Client, connector: Connector, caplog: pytest.LogCaptureFixture
+) -> None:
+    send_to(connector, ADA)
+    for file in connector.ledger.path.parent.glob("ledger.db*"):
+        if file.suffix != ".lock":
+            file.write_bytes(b"This was a ledger once. " * 1000)
+    for page in ("/readyz", "/metrics"):
+        answer = web.get(page)
+        assert answer.status_code == 503
+        assert answer.text.startswith("The ledger ")
+        assert "Traceback" not in answer.text
+    assert web.post(address(connector), content=b"{}").status_code == 503
+    assert web.get("/healthz").status_code == 200
+    assert "can't be used" in caplog.text
+
+
+def test_a_ledger_that_was_made_by_a_newer_version(tmp_path: Path, api: Api, clock: Clock) -> None:
+    with connect(tmp_path, api, clock) as connector:
+        connector.open()
+        with sql(connector) as ledger:
+            ledger.execute("UPDATE alembic_version SET version_num = '9999'")
+    with connect(tmp_path, api, clock) as connector:
+        answer = asyncio.run(call(Server(connector), "/readyz", method="GET"))
+        assert answer.status == 503
+        assert b"newer connector" in answer.body
+
+
+def test_counts_are_in_prometheus_text(web: httpx.Client, connector: Connector, api: Api) -> None:
+    send_to(connector, ADA)
+    path = address(connector)
+    for body in (b"?", b"?", receipt(ADA, client_reference="nobody")):
+        web.post(path, **({"content": body} if isinstance(body, bytes) else {"json": body}))
+    answer = web.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    samples = parsed(answer.text)
+    of = {"integration": "sms"}
+    assert samples["connector_reports_total", frozenset((of | {"what": "unreadable"}).items())] == 2
+    assert samples["connector_reports_total", frozenset((of | {"what": "unmatched"}).items())] == 1
+    assert samples["connector_unmatched_reports", frozenset()] == 1
+    assert samples["connector_worker_running", frozenset()] == 0
+
+
+def test_names_that_need_care(tmp_path: Path, api: Api, clock: Clock) -> None:
+    settings = settings_of(tmp_path)
+    name = 'shop "Ü"\\\n2'
+    settings["integrations"] = {name: settings["integrations"]["sms"]}
+    with Connector(settings, plugins=Plugins([api], installed=False), secrets=lambda _: "s", clock=clock) as made:
+        asyncio.run(call(Server(made), address(made, name), b"?"))
+        samples = parsed(asyncio.run(call(Server(made), "/metrics", method="GET")).body.decode())
+        assert samples["connector_reports_total", frozenset({"integration": name, "what": "unreadable"}.items())] == 1
+
+
+def test_a_worker_beside_the_server_shows(connector: Connector) -> None:
+    pause = threading.Event()
+    with serving(connector) as url:
+        looks = (pause.wait(0.02) or httpx.get(f"{url}/metrics").text for _ in range(1000))
+        assert any("connector_worker_running 1" in text for text in looks)
+    assert not connector.worker_is_running()
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["prefix in the path", "prefix taken off"])
+@pytest.mark.parametrize("page", ["/healthz", "/readyz", "/metrics"])
+def test_pages_under_a_prefix(connector: Connector, page: str, keeps: bool) -> None:
+    path = f"/hooks{page}" if keeps else page
+    assert asyncio.run(call(Server(connector), path, method="GET", prefix="/hooks")).status == 200
+    assert asyncio.run(call(Server(connector), f"/other{page}", method="GET", prefix="/hooks")).status == 404
+
+
+def test_the_mounted_callbacks_alone_have_no_pages(connector: Connector) -> None:
+    """A host that mounts `connector.asgi` has its own."""
+    assert asyncio.run(call(connector.asgi, "/healthz", method="GET")).status == 404
