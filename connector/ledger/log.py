@@ -128,7 +128,7 @@ class _Context:
             sender = sender or self._senders.get((dispatch.number, message.shape))
             recipient = recipient or message.address
         parts = row.number_of_message_parts
-        if parts is None and message is not None and row.status != Status.skipped:
+        if parts is None and message is not None and row.kind == EventKind.message and row.status != Status.skipped:
             parts = message.parts
         return Event(
             id=identity,
