@@ -38,6 +38,7 @@ def from_messages(connection: Connection, dispatch: Row[Any]) -> Counter[str]:
             messages.c.status_code,
             messages.c.status_code_source,
             func.count().label("times"),
+            func.sum(messages.c.parts).label("parts"),
         )
         .where(messages.c.dispatch == dispatch.number)
         .group_by(messages.c.state, messages.c.reason, messages.c.status_code, messages.c.status_code_source)
@@ -51,14 +52,17 @@ def from_messages(connection: Connection, dispatch: Row[Any]) -> Counter[str]:
             count[totals.SKIPPED + row.reason] += row.times
         else:
             count[row.state] += row.times
+            count[totals.code_name(row.state, row.status_code_source, row.status_code)] += row.times
             if row.state != MessageState.enqueue_failed:
                 count[totals.ENQUEUED] += row.times
+                count[totals.PARTS] += row.parts or 0
     if dispatch.state == DispatchState.planning:
         count[totals.WAITING] += underived
         return count
     for row in connection.execute(_by_batch(dispatch.number)):
         if row.state == BatchState.accepted:
             count[totals.ENQUEUED] += row.underived or 0
+            count[totals.PARTS] += row.parts or 0
         count[_DERIVED[BatchState(row.state)]] += row.underived or 0
         underived -= row.underived or 0
         if row.size != row.present:
@@ -76,6 +80,7 @@ def _by_batch(dispatch: int) -> Any:
             func.sum(case((messages.c.state.is_(None) & messages.c.ordinal.is_not(None), 1), else_=0)).label(
                 "underived"
             ),
+            func.sum(case((messages.c.state.is_(None), messages.c.parts), else_=0)).label("parts"),
         )
         .select_from(
             batches.outerjoin(
@@ -115,6 +120,26 @@ def from_events(connection: Connection, dispatch: int) -> Counter[str]:
     return count
 
 
+def strangers(connection: Connection, dispatch: int) -> int:
+    """How many messages have another state than the highest of their own events."""
+    highest = (
+        select(events.c.ordinal, func.max(case(dict(RANK), value=events.c.status)).label("rank"))
+        .where(events.c.dispatch == dispatch, events.c.kind == EventKind.message, events.c.status.in_(_RANKED))
+        .group_by(events.c.ordinal)
+        .subquery()
+    )
+    strange = (
+        select(func.count())
+        .select_from(messages.outerjoin(highest, highest.c.ordinal == messages.c.ordinal))
+        .where(
+            messages.c.dispatch == dispatch,
+            messages.c.state.in_(_RANKED),
+            highest.c.rank.is_distinct_from(case(dict(RANK), value=messages.c.state)),
+        )
+    )
+    return connection.scalar(strange) or 0
+
+
 def copies(connection: Connection, dispatch: int) -> int:
     """How many batches of a dispatch have more than one accepted copy that was not cancelled."""
     several = (
@@ -128,14 +153,20 @@ def copies(connection: Connection, dispatch: int) -> int:
     return connection.scalar(select(func.count()).select_from(several)) or 0
 
 
+def _without_error(name: str) -> str:
+    """The name of a count; that of an error's code without the provider's word, which messages don't keep."""
+    return f"{name.rsplit('|', 1)[0]}|" if name.startswith(totals.CODE) else name
+
+
 def differences(connection: Connection, dispatch: Row[Any]) -> list[str]:
     """Where totals, messages and events of a dispatch disagree, or its sums don't close; empty: nowhere."""
-    kept = Counter(totals.read(connection, dispatch.number))
+    kept: Counter[str] = Counter()
+    for name, times in totals.read(connection, dispatch.number).items():
+        kept[_without_error(name)] += times
     counted = from_messages(connection, dispatch)
     told = from_events(connection, dispatch.number)
     found = []
-    names = {name for name in kept | counted if not name.startswith(totals.CODE)}
-    for name in sorted(names - {totals.PARTS, totals.DOUBLE_SEND, totals.LATE}):
+    for name in sorted({*kept, *counted} - {totals.DOUBLE_SEND, totals.LATE}):
         if kept[name] != counted[name]:
             found.append(f"{name}: the totals say {kept[name]}, the messages {counted[name]}")
     kept["skipped"] = sum(times for name, times in kept.items() if name.startswith(totals.SKIPPED))
@@ -150,6 +181,9 @@ def differences(connection: Connection, dispatch: Row[Any]) -> list[str]:
         found.append("the sum of the states is not the number of rows")
     if kept[totals.ENQUEUED] != kept[totals.OPEN] + sum(kept[status] for status in _RANKED):
         found.append("the sum of what became of the enqueued is not their number")
+    strange = strangers(connection, dispatch.number)
+    if strange:
+        found.append(f"{strange} messages have another state than their own events tell")
     if kept[totals.DOUBLE_SEND]:
         found.append(f"double_send: {kept[totals.DOUBLE_SEND]} messages were accepted twice by the provider")
     twice = copies(connection, dispatch.number)
