@@ -43,7 +43,15 @@ from connector.ledger.tables import (
 from connector.model.batch import utc_now
 from connector.model.callback import Request, Response
 from connector.model.campaign import Campaign
-from connector.model.errors import CampaignError, Fault, KeyConflict, NotFound, WorkerBusy
+from connector.model.errors import (
+    CampaignError,
+    ConnectorError,
+    Fault,
+    KeyConflict,
+    NotFound,
+    WorkerBusy,
+    without_words,
+)
 from connector.model.event import Event
 from connector.model.phone import Numbers, mask
 from connector.model.recipient import Recipient
@@ -622,8 +630,11 @@ class Connector:
                 policy=self.policy,
                 now=self._clock(),
             )
-        except Exception:
-            logger.exception("A callback could not be stored.")
+        except ConnectorError as error:
+            logger.error("A callback could not be stored: %s", error)
+            return callbacks.NOT_STORED
+        except Exception as error:
+            logger.error("A callback could not be stored: %s", without_words(error))
             return callbacks.NOT_STORED
         return callbacks.answer(read)
 

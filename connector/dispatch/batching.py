@@ -1,10 +1,10 @@
 """Cutting a planned dispatch into batches."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from connector.audience.screening import Shape
 from connector.ledger.database import Ledger
@@ -24,25 +24,27 @@ class Cut:
     parts: int
 
 
-def cuts(connection: Connection, dispatch: int, size: int) -> Iterator[Cut]:
+def cuts(connection: Connection, dispatch: int, size: int) -> list[Cut]:
     """Ranges of rows with at most `size` messages of one shape each, in the order of the rows."""
-    open_cuts: dict[int, Cut] = {}
-    rows = connection.execution_options(yield_per=CHUNK).execute(
-        select(messages.c.ordinal, messages.c.shape, messages.c.parts)
+    place = func.row_number().over(partition_by=messages.c.shape, order_by=messages.c.ordinal) - 1
+    placed = (
+        select(messages.c.ordinal, messages.c.shape, messages.c.parts, place.label("place"))
         .where(messages.c.dispatch == dispatch, messages.c.state.is_(None))
-        .order_by(messages.c.ordinal)
+        .subquery()
     )
-    for chunk in rows.partitions():
-        for ordinal, shape, parts in chunk:
-            cut = open_cuts.get(shape)
-            if cut is None:
-                cut = open_cuts[shape] = Cut(shape, ordinal, ordinal, 0, 0)
-            cut.last = ordinal
-            cut.size += 1
-            cut.parts += parts or 0
-            if cut.size == size:
-                yield open_cuts.pop(shape)
-    yield from sorted(open_cuts.values(), key=lambda cut: cut.first)
+    first = func.min(placed.c.ordinal)
+    rows = connection.execute(
+        select(
+            placed.c.shape,
+            first,
+            func.max(placed.c.ordinal),
+            func.count(),
+            func.sum(func.coalesce(placed.c.parts, 0)),
+        )
+        .group_by(placed.c.shape, placed.c.place - placed.c.place % size)
+        .order_by(first)
+    )
+    return [Cut(*row) for row in rows]
 
 
 def separate_short_values(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 from connector.dispatch import pace
 from connector.dispatch.sending import Desk, Line, callbacks_expected, load
 from connector.ledger.tables import BatchState, Task, accounts, attempts, batches
-from connector.model.errors import ConnectorError, NotFound
+from connector.model.errors import ConnectorError, NotFound, without_words
 from connector.model.outcome import Found, FoundState
 from connector.tracking import track
 from connector.tracking.policy import OnAbsent
@@ -65,7 +65,12 @@ def _find(desk: Desk, line: Line, number: int) -> Found:
     except ConnectorError as error:
         return Found(FoundState.cannot_tell, cause=str(error))
     except Exception as error:
-        logger.exception("The plugin of %s failed while it looked up batch %s.", line.provider.name, batch.key)
+        logger.error(
+            "The plugin of %s failed while it looked up batch %s: %s",
+            line.provider.name,
+            batch.key,
+            without_words(error),
+        )
         return Found(FoundState.cannot_tell, cause=f"the plugin failed: {type(error).__name__}")
 
 

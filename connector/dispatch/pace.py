@@ -3,13 +3,22 @@
 import random
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from connector.ledger.tables import accounts
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
 FAILURES_BEFORE_CIRCUIT = 3
+
+
+# Statements of every batch are built once: building one costs more than running it.
+_ACCOUNT = select(accounts).where(accounts.c.name == bindparam("name"))
+_WELL = (
+    update(accounts)
+    .where(accounts.c.name == bindparam("of_name"))
+    .values(throttles=0, failures=0, probe_at=None, trouble=None)
+)
 
 
 def register(connection: Connection, account: str, now: datetime) -> None:
@@ -26,7 +35,7 @@ def backoff_seconds(times: int, jitter: random.Random) -> float:
 
 def take(connection: Connection, account: str, size: int, messages_per_second: float | None, now: datetime) -> None:
     """Take the room of a batch: the account is free again when its pace has had time for it."""
-    row = connection.execute(select(accounts).where(accounts.c.name == account)).one()
+    row = connection.execute(_ACCOUNT, {"name": account}).one()
     rate = row.messages_per_second or messages_per_second
     if rate:
         free_at = max(now, row.free_at) + timedelta(seconds=size / rate)
@@ -84,14 +93,12 @@ def _probe_at(failures: int, now: datetime, jitter: random.Random) -> datetime:
 
 def well(connection: Connection, account: str) -> None:
     """A send or a probe got through."""
-    connection.execute(
-        update(accounts).where(accounts.c.name == account).values(throttles=0, failures=0, probe_at=None, trouble=None)
-    )
+    connection.execute(_WELL, {"of_name": account})
 
 
 def look_up_is_unproven(connection: Connection, account: str) -> bool:
     """Whether a look-up was never seen to work on this account."""
-    row = connection.execute(select(accounts.c.look_up_proven_at).where(accounts.c.name == account)).first()
+    row = connection.execute(_ACCOUNT, {"name": account}).first()
     return row is not None and row.look_up_proven_at is None
 
 

@@ -210,19 +210,20 @@ def _insert(connection: Connection, rows: list[MessageRow]) -> None:
     )
 
 
+_BY_NUMBER = (
+    "SELECT address, ordinal, reason FROM messages "
+    "WHERE dispatch = ? AND (reason IS NULL OR reason != ?) ORDER BY address, ordinal"
+)
+
+
 def _find_repeats(ledger: Ledger, number: int, breathe: Callable[[], None]) -> None:
     """Go through all numbers in their order: the first row of each is known by it, the others are repeats."""
     last = ""
     with ledger.read() as reading:
-        rows = reading.execution_options(yield_per=CHUNK).execute(
-            select(messages.c.address, messages.c.ordinal, messages.c.reason)
-            .where(
-                messages.c.dispatch == number,
-                messages.c.reason.is_(None) | (messages.c.reason != SkipReason.invalid_number),
-            )
-            .order_by(messages.c.address, messages.c.ordinal)
-        )
-        for chunk in rows.partitions():
+        # The driver's own rows: half of the cost of going through a million.
+        rows = reading.connection.cursor()
+        rows.execute(_BY_NUMBER, (number, SkipReason.invalid_number.value))
+        while chunk := rows.fetchmany(CHUNK):
             firsts = []
             repeats = []
             deltas: Counter[str] = Counter()
@@ -259,7 +260,7 @@ def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Calla
         ahead = HAND_OVER_AHEAD if what.limits.schedules else timedelta()
         due_at = max(now, what.campaign.send_at - ahead)
     with ledger.read() as connection:
-        found = list(batching.cuts(connection, number, size))
+        found = batching.cuts(connection, number, size)
         skipped = connection.execute(
             select(
                 func.min(messages.c.ordinal).label("first"),
@@ -349,15 +350,8 @@ def prune(ledger: Ledger, number: int) -> None:
     if dispatch_id is None:
         # An interrupt may come just after it was let run.
         return
-    for column in (addresses.c.address, messages.c.ordinal):
-        table = column.table
-        of_dispatch = table.c.dispatch == number
-        while True:
-            with ledger.write() as connection:
-                chunk = connection.scalars(select(column).where(of_dispatch).order_by(column).limit(CHUNK)).all()
-                if not chunk:
-                    break
-                connection.execute(delete(table).where(of_dispatch, column <= chunk[-1]))
+    while _prune_chunk(ledger, number):
+        pass
     with ledger.write() as connection:
         connection.execute(delete(totals_table).where(totals_table.c.dispatch == number))
         connection.execute(delete(shapes).where(shapes.c.dispatch == number))
@@ -365,3 +359,27 @@ def prune(ledger: Ledger, number: int) -> None:
             delete(dispatches).where(dispatches.c.number == number, dispatches.c.state == DispatchState.planning)
         )
     ledger.forget(f"planning-{dispatch_id}")
+
+
+def _prune_chunk(ledger: Ledger, number: int) -> bool:
+    """Remove some messages, and what they are counted as; False when none is left."""
+    of_dispatch = messages.c.dispatch == number
+    with ledger.write() as connection:
+        chunk = connection.execute(
+            select(messages.c.ordinal, messages.c.reason).where(of_dispatch).order_by(messages.c.ordinal).limit(CHUNK)
+        ).all()
+        if not chunk:
+            return False
+        last = chunk[-1].ordinal
+        connection.execute(
+            delete(addresses).where(
+                addresses.c.dispatch == number,
+                addresses.c.address.in_(select(messages.c.address).where(of_dispatch, messages.c.ordinal <= last)),
+            )
+        )
+        connection.execute(delete(messages).where(of_dispatch, messages.c.ordinal <= last))
+        deltas: Counter[str] = Counter({totals.ROWS: -len(chunk)})
+        for row in chunk:
+            deltas[totals.WAITING if row.reason is None else totals.SKIPPED + row.reason] -= 1
+        totals.add(connection, number, deltas)
+    return True

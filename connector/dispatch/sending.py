@@ -5,10 +5,11 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from connector.dispatch import pace
 from connector.extension.plugins import Plugins
@@ -23,12 +24,11 @@ from connector.ledger.tables import (
     attempts,
     batches,
     dispatches,
-    messages,
     shapes,
 )
 from connector.model.batch import Attempt, Batch, Deadline, utc_now
 from connector.model.campaign import Campaign
-from connector.model.errors import NotSent, Stopped, Throttled
+from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import Template
 from connector.tracking import track
@@ -82,20 +82,20 @@ class Claim:
     claimed_at: datetime
     due_at: datetime
     """When it fell due: a batch that has to wait once more keeps its place."""
+    batch: Row[Any]
+    dispatch: Row[Any]
+    """As they stood when it was claimed; what is read of them never changes."""
 
 
 def claim(desk: Desk) -> Claim | None:
     """Claim the next batch that is due: the intent is durable before anything leaves."""
     now = desk.clock()
-    with desk.ledger.read() as connection:
-        if not may_claim(connection, now):
-            return None
     with desk.ledger.write() as connection:
         while True:
-            batch = connection.execute(_due(now).limit(1)).first()
+            batch = connection.execute(_DUE, {"now": now}).first()
             if batch is None:
                 return None
-            dispatch = connection.execute(select(dispatches).where(dispatches.c.number == batch.dispatch)).one()
+            dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
             line = desk.lines.get(dispatch.integration)
             if line is None:
                 track.stopped(
@@ -130,23 +130,27 @@ def claim(desk: Desk) -> Claim | None:
 
 def may_claim(connection: Connection, now: datetime) -> bool:
     """Whether some batch may be sent now: it is due, its dispatch runs, and its account takes it."""
-    return connection.execute(_due(now).limit(1)).first() is not None
+    return connection.execute(_DUE, {"now": now}).first() is not None
 
 
-def _due(now: datetime) -> Any:
-    return (
-        select(batches)
-        .join_from(batches, dispatches, batches.c.dispatch == dispatches.c.number)
-        .join(accounts, accounts.c.name == batches.c.account)
-        .where(
-            batches.c.task == Task.send,
-            batches.c.due_at <= now,
-            dispatches.c.state == DispatchState.running,
-            accounts.c.free_at <= now,
-            accounts.c.probe_at.is_(None),
-        )
-        .order_by(batches.c.due_at, batches.c.number)
+# Statements of every batch are built once: building one costs more than running it.
+_DUE = (
+    select(batches)
+    .join_from(batches, dispatches, batches.c.dispatch == dispatches.c.number)
+    .join(accounts, accounts.c.name == batches.c.account)
+    .where(
+        batches.c.task == Task.send,
+        batches.c.due_at <= bindparam("now"),
+        dispatches.c.state == DispatchState.running,
+        accounts.c.free_at <= bindparam("now"),
+        accounts.c.probe_at.is_(None),
     )
+    .order_by(batches.c.due_at, batches.c.number)
+    .limit(1)
+)
+_DISPATCH = select(dispatches).where(dispatches.c.number == bindparam("number"))
+_SHAPE = select(shapes).where(shapes.c.dispatch == bindparam("dispatch"), shapes.c.shape == bindparam("shape"))
+_NEW_ATTEMPT = insert(attempts)
 
 
 def _send_at(desk: Desk, batch: Row[Any], dispatch: Row[Any], now: datetime) -> datetime | None:
@@ -180,7 +184,8 @@ def _claim(
         first_sent_at=batch.first_sent_at or now,
     )
     connection.execute(
-        insert(attempts).values(batch=batch.number, number=number, sent_at=now, deadline=deadline, send_at=send_at)
+        _NEW_ATTEMPT,
+        {"batch": batch.number, "number": number, "sent_at": now, "deadline": deadline, "send_at": send_at},
     )
     pace.take(connection, batch.account, batch.size, line.messages_per_second, now)
     attempt = Attempt(
@@ -192,7 +197,7 @@ def _claim(
         expire_at=dispatch.expire_at,
         callback_url=None if line.callback_base is None else f"{line.callback_base}/{batch.key}",
     )
-    return Claim(batch.number, attempt, line, claimed_at=now, due_at=batch.due_at)
+    return Claim(batch.number, attempt, line, claimed_at=now, due_at=batch.due_at, batch=batch, dispatch=dispatch)
 
 
 def callbacks_expected(connection: Connection, line: Line, now: datetime) -> bool:
@@ -202,24 +207,36 @@ def callbacks_expected(connection: Connection, line: Line, now: datetime) -> boo
     return receiver_is_there(connection, now)
 
 
+@lru_cache(maxsize=64)
+def _campaign(stored: str) -> Campaign:
+    return Campaign.model_validate_json(stored)
+
+
+@lru_cache(maxsize=64)
+def _template(text: str) -> Template:
+    return Template.read(text)
+
+
 def load(
     connection: Connection,
     number: int,
-    attempt: Attempt | None = None,
     *,
     clock: Callable[[], datetime] = utc_now,
 ) -> Batch:
-    """A batch with its recipients, as the provider gets it."""
+    """A batch with its recipients, as it was last sent or would be first."""
     batch = track.batch_by_number(connection, number)
-    dispatch = connection.execute(select(dispatches).where(dispatches.c.number == batch.dispatch)).one()
-    shape = connection.execute(
-        select(shapes).where(shapes.c.dispatch == batch.dispatch, shapes.c.shape == batch.shape)
-    ).one()
-    rows = connection.execute(log.members(batch).with_only_columns(messages.c.address, messages.c.content)).all()
-    campaign = Campaign.model_validate_json(dispatch.campaign)
-    template = Template.read(shape.text)
-    if attempt is None:
-        attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0, clock), batch.send_at)
+    dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
+    attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0, clock), batch.send_at)
+    return _assembled(connection, batch, dispatch, attempt, batch.first_sent_at or dispatch.created_at)
+
+
+def _assembled(
+    connection: Connection, batch: Row[Any], dispatch: Row[Any], attempt: Attempt, first_sent_at: datetime
+) -> Batch:
+    shape = connection.execute(_SHAPE, {"dispatch": batch.dispatch, "shape": batch.shape}).one()
+    rows = connection.execute(log.MEMBERS_TO_SEND, log.range_of(batch)).all()
+    campaign = _campaign(dispatch.campaign)
+    template = _template(shape.text)
     return Batch(
         key=batch.key,
         sender=shape.sender,
@@ -229,7 +246,7 @@ def load(
         recipients=[row[0] for row in rows],
         values=from_json(f"[{','.join([row[1] for row in rows])}]") if template.names else [()] * len(rows),
         attempt=attempt,
-        first_sent_at=batch.first_sent_at or dispatch.created_at,
+        first_sent_at=first_sent_at,
         provider_batch_id=batch.provider_batch_id,
         message=campaign.message.model_dump(exclude_none=True),
     )
@@ -239,7 +256,8 @@ def send(desk: Desk, claimed: Claim) -> None:
     """Send a claimed batch once, and write down what came of it."""
     line = claimed.line
     with desk.ledger.read() as connection:
-        batch = load(connection, claimed.number, claimed.attempt)
+        first_sent_at = claimed.batch.first_sent_at or claimed.claimed_at
+        batch = _assembled(connection, claimed.batch, claimed.dispatch, claimed.attempt, first_sent_at)
     outcome: Outcome | NotSent
     try:
         outcome = desk.plugins.dispatch(line.provider, batch)
@@ -247,7 +265,9 @@ def send(desk: Desk, claimed: Claim) -> None:
         outcome = error
     except Exception as error:
         # Whatever a plugin raises, the request may have left.
-        logger.exception("The plugin of %s failed while it sent batch %s.", line.provider.name, batch.key)
+        logger.error(
+            "The plugin of %s failed while it sent batch %s: %s", line.provider.name, batch.key, without_words(error)
+        )
         outcome = InDoubt(f"The plugin of {line.provider.name} failed: {type(error).__name__}.")
     record(desk, claimed, outcome)
 

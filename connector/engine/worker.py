@@ -14,6 +14,7 @@ from connector.dispatch.sending import Desk
 from connector.ledger import totals
 from connector.ledger.tables import Task, accounts, batches
 from connector.ledger.tables import totals as totals_table
+from connector.model.errors import ConnectorError, without_words
 from connector.tracking import polling, track
 
 logger = logging.getLogger("connector.engine")
@@ -25,6 +26,8 @@ THREADS = 8
 MOST_READS = 4
 """Look-ups and polls at one time: sends come first."""
 IDLE_SECONDS = 0.25
+LOOK_SECONDS = 0.05
+"""How often what is urgent is looked for while batches are sent."""
 UPKEEP_SECONDS = 30.0
 URGENT = (Task.overdue, Task.look_up, Task.recheck)
 
@@ -40,6 +43,8 @@ class Worker:
         self._busy: set[int | str] = set()
         self._sending = 0
         self._upkeep_at = 0.0
+        self._urgent_at = 0.0
+        self._claimed = False
 
     def run(
         self,
@@ -89,9 +94,12 @@ class Worker:
             return True
         with self._guard:
             may_read = len(self._busy) - self._sending < min(MOST_READS, self._threads - 1)
-        if may_read and self._start_read(pool, URGENT):
-            return True
-        claim = sending.claim(self._desk)
+        if may_read and time.monotonic() >= self._urgent_at:
+            if self._start_read(pool, URGENT):
+                return True
+            self._urgent_at = time.monotonic() + LOOK_SECONDS
+        claim = sending.claim(self._desk) if self._may_claim() else None
+        self._claimed = claim is not None
         if claim is not None:
             with self._guard:
                 self._sending += 1
@@ -99,6 +107,13 @@ class Worker:
             return True
         # Reports can wait while there is something to send.
         return may_read and self._start_read(pool, (Task.poll,))
+
+    def _may_claim(self) -> bool:
+        """Whether a claim is worth a transaction that writes: after one that found a batch, it is."""
+        if self._claimed:
+            return True
+        with self._desk.ledger.read() as connection:
+            return sending.may_claim(connection, self._desk.clock())
 
     def _send(self, claim: sending.Claim) -> None:
         try:
@@ -152,7 +167,8 @@ class Worker:
                 step()
             except Exception as error:
                 # The ledger still holds what is due: it is taken up again.
-                logger.error("A step of the worker failed and is taken up again: %s", error, exc_info=True)
+                told = error if isinstance(error, ConnectorError) else without_words(error)
+                logger.error("A step of the worker failed and is taken up again: %s", told)
                 threading.Event().wait(IDLE_SECONDS)
             finally:
                 with self._guard:

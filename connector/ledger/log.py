@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, select
 
 from connector.ledger.tables import (
     MessageState,
@@ -30,11 +30,14 @@ STRIDE = MAX_BATCH_RECIPIENTS
 NEVER_ENQUEUED = (MessageState.skipped, MessageState.withdrawn, MessageState.enqueue_failed)
 
 
+_NEW_EVENTS = insert(events)
+
+
 def append(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
     """Write rows of the log; every row must name the same columns."""
     given = list(rows)
     if given:
-        connection.execute(insert(events), given)
+        connection.execute(_NEW_EVENTS, given)
 
 
 def read(connection: Connection, *, after: int, limit: int, dispatch: int | None = None) -> list[Event]:
@@ -160,15 +163,32 @@ class _Context:
         )
 
 
+def _members(dispatch: Any, first: Any, last: Any, shape: Any) -> ColumnElement[bool]:
+    return and_(
+        messages.c.dispatch == dispatch,
+        messages.c.ordinal.between(first, last),
+        messages.c.shape == shape,
+        messages.c.state.is_(None) | messages.c.state.not_in(NEVER_ENQUEUED),
+    )
+
+
+MEMBERS_TO_SEND = (
+    select(messages.c.address, messages.c.content)
+    .where(_members(bindparam("dispatch"), bindparam("first"), bindparam("last"), bindparam("shape")))
+    .order_by(messages.c.ordinal)
+)
+"""What of a batch's messages is sent, for `range_of` a batch; built once, as it is used for every batch."""
+
+
+def range_of(batch: Row[Any]) -> dict[str, Any]:
+    """The rows and the shape of a batch, as `MEMBERS_TO_SEND` takes them."""
+    return {"dispatch": batch.dispatch, "first": batch.first, "last": batch.last, "shape": batch.shape}
+
+
 def members(batch: Row[Any]) -> Select[Any]:
     """The messages of a batch, in order: those of its rows and shape that were not skipped or refused."""
     return (
         select(messages)
-        .where(
-            messages.c.dispatch == batch.dispatch,
-            messages.c.ordinal.between(batch.first, batch.last),
-            messages.c.shape == batch.shape,
-            messages.c.state.is_(None) | messages.c.state.not_in(NEVER_ENQUEUED),
-        )
+        .where(_members(batch.dispatch, batch.first, batch.last, batch.shape))
         .order_by(messages.c.ordinal)
     )

@@ -30,11 +30,14 @@ def code_name(status: str, source: str | None, code: int | None, error: str | No
     return f"{CODE}{status}|{source or ''}|{'' if code is None else code}|{error or ''}"[:200]
 
 
+_NEW_ROWS = insert(totals)
+
+
 def add(connection: Connection, dispatch: int, deltas: Mapping[str, int]) -> None:
     """Count a change, in the transaction that makes it."""
     rows = [{"dispatch": dispatch, "name": name, "delta": delta} for name, delta in deltas.items() if delta]
     if rows:
-        connection.execute(insert(totals), rows)
+        connection.execute(_NEW_ROWS, rows)
 
 
 def read(connection: Connection, dispatch: int) -> dict[str, int]:

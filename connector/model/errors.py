@@ -21,6 +21,7 @@
 A send that ends in anything else than an outcome or `NotSent` may have been accepted: it is in doubt.
 """
 
+import traceback
 from dataclasses import dataclass
 
 
@@ -121,3 +122,12 @@ class Throttled(NotSent):
 
 class Stopped(NotSent):
     """A host's hook stopped the dispatch."""
+
+
+def without_words(error: BaseException) -> str:
+    """A foreign error for a log: its type and the lines that led to it.
+
+    Its words are left out, as they may name people or secrets.
+    """
+    lines = "".join(traceback.format_tb(error.__traceback__))
+    return f"{type(error).__name__}\n{lines}".rstrip()

@@ -8,6 +8,7 @@ from datetime import datetime
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.model.callback import Request, Response, Verdict
+from connector.model.errors import without_words
 from connector.model.report import Receipt, ReceiptKind, Report, ReportSource
 
 logger = logging.getLogger("connector.tracking")
@@ -73,7 +74,7 @@ def read(request: Request, *, find: Find, plugins: Plugins, now: datetime) -> Re
     try:
         receipts = list(plugins.map_events(provider, report))
     except Exception as error:
-        logger.exception("The plugin of %s failed to read a report; it is kept.", provider.name)
+        logger.error("The plugin of %s failed to read a report; it is kept: %s", provider.name, without_words(error))
         problem = f"the plugin failed: {type(error).__name__}"
         receipts = [
             Receipt(

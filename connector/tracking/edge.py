@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from connector.model.callback import Request, Response
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConnectorError, without_words
 from connector.tracking import callbacks
 from connector.tracking.recording import Recorder
 
@@ -57,8 +57,8 @@ class Edge:
             return callbacks.answer(read)
         except ConnectorError as error:
             logger.error("A callback could not be stored: %s", error)
-        except Exception:
-            logger.exception("A callback could not be stored.")
+        except Exception as error:
+            logger.error("A callback could not be stored: %s", without_words(error))
         return callbacks.NOT_STORED
 
 

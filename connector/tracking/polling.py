@@ -12,7 +12,7 @@ from connector.ledger import log
 from connector.ledger.database import Ledger
 from connector.ledger.tables import BatchState, batches, messages, receivers
 from connector.model.batch import Batch
-from connector.model.errors import ConnectorError
+from connector.model.errors import ConnectorError, without_words
 from connector.tracking import track
 from connector.tracking.policy import Policy
 
@@ -67,8 +67,10 @@ def poll(
                 answered = report.closes or answered
         except ConnectorError as error:
             logger.warning("Reports could not be asked for: %s", error)
-        except Exception:
-            logger.exception("The plugin of %s failed while it polled batch %s.", provider.name, batch.key)
+        except Exception as error:
+            logger.error(
+                "The plugin of %s failed while it polled batch %s: %s", provider.name, batch.key, without_words(error)
+            )
     now = clock()
     with ledger.write() as connection:
         row = track.batch_by_number(connection, number)

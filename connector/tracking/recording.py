@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, update
 from connector.ledger import counters, registry
 from connector.ledger.database import Ledger
 from connector.ledger.tables import receivers
+from connector.model.errors import LedgerError, without_words
 from connector.model.report import Receipt
 from connector.tracking import track
 from connector.tracking.policy import Policy
@@ -82,8 +83,8 @@ class Recorder:
         try:
             with self._ledger.write() as connection:
                 connection.execute(delete(receivers).where(receivers.c.id == self._id))
-        except Exception:
-            logger.exception("The receiver could not sign off; it is forgotten by itself.")
+        except Exception as error:
+            logger.error("The receiver could not sign off; it is forgotten by itself: %s", without_words(error))
 
     def _gather(self) -> tuple[list[tuple[Arrivals, dict[str, str], "Future[None]"]], bool]:
         gathered: list[tuple[Arrivals, dict[str, str], Future[None]]] = []
@@ -111,13 +112,19 @@ class Recorder:
                 policy=self._policy,
                 now=self._clock(),
             )
+        except LedgerError as error:
+            # No receipt is to blame: trying each by itself would only take longer.
+            logger.error("Receipts could not be written; the provider will send them again: %s", error)
+            for _, _, done in gathered:
+                done.set_exception(error)
+            return
         except Exception as error:
             if len(gathered) > 1:
                 # One of them may be to blame: it alone is refused.
                 for one in gathered:
                     self._write([one])
                 return
-            logger.exception("Receipts could not be written; the provider will send them again.")
+            logger.error("A receipt could not be written; the provider will send it again: %s", without_words(error))
             gathered[0][2].set_exception(error)
             return
         for _, _, done in gathered:
@@ -136,7 +143,7 @@ class Recorder:
                     connection.execute(insert(receivers).values(id=self._id, seen_at=now, backlog=backlog))
         except Exception as error:
             # Whatever it is, the next callback must be answered.
-            logger.warning("The receiver could not show itself in the ledger: %s", error)
+            logger.warning("The receiver could not show itself in the ledger: %s", without_words(error))
         self._seen = time.monotonic()
 
 

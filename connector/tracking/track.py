@@ -64,14 +64,36 @@ ENDED_CANCELLING = "cancelling"
 ENDED_CANCELLED = "cancelled"
 
 
+# Statements of every batch are built once: building one costs more than running it.
+_BATCH = select(batches).where(batches.c.number == bindparam("number"))
+_CHANGE_BATCH = update(batches).where(batches.c.number == bindparam("of_number"))
+_INTEGRATION = select(dispatches.c.integration).where(dispatches.c.number == bindparam("number"))
+_SEND_AT = select(attempts.c.send_at).where(
+    attempts.c.batch == bindparam("batch"), attempts.c.number == bindparam("number")
+)
+
+# A receipt may have proved it accepted before its own answer, or the lack of one, is written.
+_END_ATTEMPT = update(attempts).where(
+    attempts.c.batch == bindparam("of_batch"),
+    attempts.c.number == bindparam("of_number"),
+    attempts.c.ended.is_(None),
+)
+# Its answer may come after it was found, and cancelled.
+_ACCEPT_ATTEMPT = update(attempts).where(
+    attempts.c.batch == bindparam("of_batch"),
+    attempts.c.number == bindparam("of_number"),
+    attempts.c.ended.is_(None) | attempts.c.ended.not_in([ENDED_CANCELLING, ENDED_CANCELLED]),
+)
+
+
 def batch_by_number(connection: Connection, number: int) -> Row[Any]:
     """A batch as it stands in this transaction."""
-    return connection.execute(select(batches).where(batches.c.number == number)).one()
+    return connection.execute(_BATCH, {"number": number}).one()
 
 
 def move(connection: Connection, batch: Row[Any], state: BatchState, **columns: Any) -> None:
     """Change a batch's state, and what its messages are counted as."""
-    connection.execute(update(batches).where(batches.c.number == batch.number).values(state=state, **columns))
+    connection.execute(_CHANGE_BATCH, {"of_number": batch.number, "state": state, **columns})
     old, new = _BUCKET.get(BatchState(batch.state)), _BUCKET.get(state)
     if old != new:
         deltas: Counter[str] = Counter()
@@ -92,18 +114,10 @@ def end_attempt(
     provider_batch_id: str | None = None,
 ) -> None:
     """Note how an attempt ended."""
-    values: dict[str, Any] = {"ended": ended, "cause": cause}
+    values: dict[str, Any] = {"of_batch": batch.number, "of_number": attempt, "ended": ended, "cause": cause}
     if provider_batch_id is not None:
         values["provider_batch_id"] = provider_batch_id
-    change = update(attempts).where(attempts.c.batch == batch.number, attempts.c.number == attempt)
-    if ended == ENDED_ACCEPTED:
-        # Its answer may come after it was found, and cancelled.
-        cancels = attempts.c.ended.in_([ENDED_CANCELLING, ENDED_CANCELLED])
-        change = change.where(attempts.c.ended.is_(None) | ~cancels)
-    else:
-        # A receipt may have proved it accepted before its own answer, or the lack of one, is written.
-        change = change.where(attempts.c.ended.is_(None))
-    connection.execute(change.values(**values))
+    connection.execute(_ACCEPT_ATTEMPT if ended == ENDED_ACCEPTED else _END_ATTEMPT, values)
 
 
 def accepted(
@@ -121,7 +135,7 @@ def accepted(
     send_at = _send_at_of(connection, batch, attempt)
     if attempt is None and provider_batch_id is not None:
         attempt = _attempt_of(connection, batch, provider_batch_id)
-    elif provider_batch_id is not None:
+    elif provider_batch_id is not None and batch.attempts > 1:
         _not_of_another(connection, batch, attempt, provider_batch_id)
     if attempt is not None:
         end_attempt(connection, batch, attempt, ENDED_ACCEPTED, provider_batch_id=provider_batch_id)
@@ -169,17 +183,19 @@ def accepted(
 
 
 def _integration_name(connection: Connection, dispatch: int) -> str | None:
-    return connection.scalar(select(dispatches.c.integration).where(dispatches.c.number == dispatch))
+    return connection.scalar(_INTEGRATION, {"number": dispatch})
 
 
 def _send_at_of(connection: Connection, batch: Row[Any], attempt: int | None) -> datetime | None:
     """When an accepted copy is sent; where it isn't known whose it is, the latest time that it may have."""
-    query = select(func.max(attempts.c.send_at)).where(attempts.c.batch == batch.number)
-    if attempt is None:
-        query = query.where(attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"))
+    latest: datetime | None
+    if attempt is not None:
+        latest = connection.scalar(_SEND_AT, {"batch": batch.number, "number": attempt})
     else:
-        query = query.where(attempts.c.number == attempt)
-    latest: datetime | None = connection.scalar(query)
+        open_ones = attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt")
+        latest = connection.scalar(
+            select(func.max(attempts.c.send_at)).where(attempts.c.batch == batch.number, open_ones)
+        )
     return latest
 
 
@@ -818,18 +834,19 @@ def keep(
         totals.add(connection, batch.dispatch, {name: 1})
 
 
+_UNMATCHED = select(kept_reports).where(
+    kept_reports.c.why == WhyKept.unmatched,
+    kept_reports.c.problem != NOT_IN_BATCH,
+    or_(kept_reports.c.batch_key == bindparam("key"), kept_reports.c.provider_batch_id == bindparam("copy")),
+)
+
+
 def _match_again(
     connection: Connection, key: str, provider_batch_id: str | None, now: datetime, policy: Policy
 ) -> None:
     """Receipts that came before their batch was known to be accepted."""
-    belongs = kept_reports.c.batch_key == key
-    if provider_batch_id is not None:
-        belongs = or_(belongs, kept_reports.c.provider_batch_id == provider_batch_id)
-    rows = connection.execute(
-        select(kept_reports).where(
-            kept_reports.c.why == WhyKept.unmatched, kept_reports.c.problem != NOT_IN_BATCH, belongs
-        )
-    ).all()
+    # Where the provider's id isn't known, only the key matches.
+    rows = connection.execute(_UNMATCHED, {"key": key, "copy": provider_batch_id or key}).all()
     match_rows(connection, rows, now=now, policy=policy)
 
 
