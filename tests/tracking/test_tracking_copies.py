@@ -71,7 +71,7 @@ def test_the_cancelled_younger_copy_changes_nothing(connector: Connector, api: A
     assert statuses(connector, ADA) == ["enqueued"]
     take(connector, of(api, OLD))
     assert (dispatch.report().delivered, dispatch.report().double_send) == (1, 0)
-    assert connector.counters()["sms"]["cancelled_copy"] == 8
+    assert connector.counters()["sms"]["cancelled_copy"] == 7
     assert nothing_wrong(connector)
 
 

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from receiving_kit import ADA, BO, CY, Api, Clock, address, call, connect, nothing_wrong, receipt, send_to, sql, told
 
 from connector.connector import Connector
+from connector.ledger import database
 from connector.simulator.numbers import fictional_numbers
 
 
@@ -65,6 +66,28 @@ def test_one_that_can_not_be_written_does_not_keep_the_others_out(connector: Con
     assert asyncio.run(call(connector.asgi, path, bodies[1])).status == 200
     assert dispatch.report().delivered == 3
     assert nothing_wrong(connector)
+
+
+def test_a_ledger_that_is_held_is_asked_once_for_all_of_them(
+    tmp_path: Path, api: Api, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Waiting for it once for each of five hundred would answer nobody."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.05)
+    with connect(tmp_path, api, clock) as connector:
+        numbers = fictional_numbers()
+        send_to(connector, *(next(numbers) for _ in range(50)))
+        path = address(connector)
+        connector.recorder.start()
+
+        async def all_at_once() -> list[Any]:
+            return await asyncio.gather(*(call(connector.asgi, path, body) for body in reports(api)))
+
+        with sql(connector) as ledger:
+            ledger.execute("BEGIN IMMEDIATE")
+            assert {answer.status for answer in asyncio.run(all_at_once())} == {503}
+        refusals = [record for record in caplog.records if record.message.startswith("Receipts could not be written")]
+        assert 1 <= len(refusals) <= 5
+        assert {answer.status for answer in asyncio.run(all_at_once())} == {200}
 
 
 def test_who_stops_waiting_does_not_keep_others_from_their_answers(connector: Connector, api: Api) -> None:
