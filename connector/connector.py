@@ -206,7 +206,7 @@ class Connector:
             self._fresh_after_fork()
             if self._lines is None:
                 made = {
-                    name: self.plugins.setup(Integration(name, configured.settings), self._http)
+                    name: self.plugins.setup(Integration(name, configured.settings, configured.provider), self._http)
                     for name, configured in self.settings.integrations.items()
                 }
                 now = self._clock()

@@ -28,5 +28,8 @@ class ProviderSetup:
 
     @hookimpl(trylast=True)
     def connector_setup(self, integration: Integration, http: Http) -> Provider | None:
-        cls = next((cls for cls in self._providers.values() if cls.Settings is type(integration.settings)), None)
+        # Two providers may share their class of settings.
+        cls = self._providers.get(integration.provider) or next(
+            (cls for cls in self._providers.values() if cls.Settings is type(integration.settings)), None
+        )
         return None if cls is None else cls(integration, http)

@@ -1,6 +1,7 @@
 """Finding, checking and asking plugins, each alone: a broken one is named, and the rest go on."""
 
 import inspect
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from connector.extension.core_plugin import ProviderMethods, ProviderSetup
 from connector.extension.provider import Integration, Provider, problems
 from connector.http import Http
 from connector.model.batch import Batch
-from connector.model.errors import PluginError
+from connector.model.errors import ConnectorError, PluginError
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report
 
@@ -64,22 +65,29 @@ class Plugins:
     def _load(self, entry: EntryPoint) -> None:
         try:
             plugin = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A script that is taken for a plugin may even end the process.
             self._report(entry.name, f"it fails to import: {type(error).__name__}: {error}")
             return
         self._register(plugin, entry.name, entry.dist.version if entry.dist else "")
 
     def _register(self, plugin: object, name: str, version: str) -> None:
-        fault = self._fault(plugin)
-        if fault is not None:
-            self._report(name, fault)
+        if self._manager.is_registered(plugin):
+            self._report(name, "it is loaded already")
+            return
+        if self._manager.has_plugin(name):
+            self._report(name, "another plugin of this name is loaded already")
             return
         try:
-            self._manager.register(plugin, name)
+            fault = self._fault(plugin)
+            if fault is None:
+                self._manager.register(plugin, name)
         except Exception as error:
+            fault = str(error) or type(error).__name__
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            self._report(name, str(error))
+        if fault is not None:
+            self._report(name, fault)
             return
         self.loaded.append(Loaded(name, version, tuple(sorted(self._hooks(plugin)))))
 
@@ -97,13 +105,17 @@ class Plugins:
             if name not in self._known:
                 return f"it implements {name}, which is no hook of the connector ({', '.join(sorted(self._known))})"
             known = set(inspect.signature(getattr(hookspecs, name)).parameters)
-            taken = set(inspect.signature(member).parameters) - {"self"}
+            taken = set(inspect.signature(member).parameters)
+            if "self" in taken:
+                return "it is a class: hand over an instance of it"
+            if inspect.iscoroutinefunction(member):
+                return f"its {name} is async, and hooks are called from threads: write it with def"
             if taken - known:
                 return f"its {name} takes {', '.join(sorted(taken - known))}, which the hook doesn't have"
         misspelt = [
             name
             for name in dir(plugin)
-            if name.startswith(PREFIX) and inspect.isfunction(getattr(plugin, name, None)) and name not in hooks
+            if name.startswith(PREFIX) and inspect.isroutine(getattr(plugin, name, None)) and name not in hooks
         ]
         if misspelt:
             return f"its {misspelt[0]} is not marked with @hookimpl"
@@ -137,8 +149,15 @@ class Plugins:
         return sorted(answers, key=lambda answer: answer[0])
 
     def setup(self, integration: Integration, http: Http) -> Provider:
-        """A ready provider for an integration. Raises `PluginError` when no plugin makes one."""
-        provider = self._manager.hook.connector_setup(integration=integration, http=http)
+        """A ready provider for an integration. Raises `PluginError` when no plugin makes one, or one fails."""
+        try:
+            provider = self._manager.hook.connector_setup(integration=integration, http=http)
+        except ConnectorError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The plugin of the integration {integration.name} failed to set it up: {type(error).__name__}."
+            ) from error
         if not isinstance(provider, Provider):
             raise PluginError(f"No plugin sets up the integration {integration.name}.")
         return provider
@@ -152,7 +171,20 @@ class Plugins:
 
     def map_events(self, provider: Provider, report: Report) -> Sequence[Receipt]:
         """The receipts of a report, through the hook."""
-        receipts = self._manager.hook.connector_map_events(provider=provider, report=report)
-        if receipts is None or not all(isinstance(receipt, Receipt) for receipt in receipts):
+        mapped = self._manager.hook.connector_map_events(provider=provider, report=report)
+        # It may be a generator, which can be gone through only once.
+        receipts = [] if mapped is None else list(mapped)
+        if mapped is None or not all(_can_be_stored(receipt) for receipt in receipts):
             raise PluginError(f"The plugin of {provider.name} did not map a report to receipts.")
-        return list(receipts)
+        return receipts
+
+
+def _can_be_stored(receipt: object) -> bool:
+    """Whether something is a receipt, with a time that has a zone and a payload of JSON."""
+    if not isinstance(receipt, Receipt):
+        return False
+    try:
+        json.dumps(receipt.payload)
+        return receipt.occurred_at is None or receipt.occurred_at.utcoffset() is not None
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return False

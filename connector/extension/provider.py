@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class IntegrationSettings(BaseModel):
     """Settings that every integration has; a provider adds its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is found may be a secret that stands in the wrong place.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     messages_per_second: Annotated[
         float | None,
@@ -52,6 +53,8 @@ class Integration:
     name: str
     settings: Any
     """An instance of the provider's `Settings`."""
+    provider: str = ""
+    """The name of the provider; where it is empty, the class of the settings tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,13 @@ def problems(cls: Any) -> Sequence[str]:
     missing = [name for name in ("name", "title", "Settings", "limits", "codes") if not hasattr(cls, name)]
     if missing:
         return [f"it lacks {', '.join(missing)}"]
+    if not (isinstance(cls.name, str) and cls.name and isinstance(cls.title, str)):
+        return ["its name and title are not text"]
     if not (isinstance(cls.Settings, type) and issubclass(cls.Settings, IntegrationSettings)):
         return ["its Settings are no subclass of IntegrationSettings"]
+    if not isinstance(cls.limits, Limits):
+        return ["its limits are no Limits"]
+    if not isinstance(cls.codes, dict):
+        return ["its codes are no catalogue"]
     abstract = sorted(getattr(cls, "__abstractmethods__", ()))
     return [f"it doesn't write {', '.join(abstract)}"] if abstract else []

@@ -1,5 +1,6 @@
 """A secret in the configuration: the reference to it, never its value."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,19 @@ class Secret:
         return Secret(self.reference, read)
 
     def __repr__(self) -> str:
-        return f"Secret({self.reference.partition(':')[0]}:...)"
+        kind = self.reference.partition(":")[0]
+        # Of anything else it isn't known whether it is a name or, by mistake, the secret.
+        return f"Secret({kind}:...)" if re.match(REFERENCE, self.reference) else "Secret(...)"
+
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Secret":
+        return self
+
+    def __reduce__(self) -> tuple[type["Secret"], tuple[str]]:
+        # What reads it stays behind: it may hold every secret of the host.
+        return Secret, (self.reference,)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other.reference == self.reference
