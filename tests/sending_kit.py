@@ -87,7 +87,7 @@ class _WatchedService(SmsService):
         await asyncio.to_thread(plan.when_asked, call.method, path)
         if plan.refuse.get(call.method):
             plan.refuse[call.method] -= 1
-            return Answer(503, {}, b"")
+            return Answer(401, {}, b"")
         if call.method == "POST":
             posted = Posted(call.body)
             plan.posted.append(posted)
@@ -127,7 +127,7 @@ class Plan:
     hidden: set[str] = field(default_factory=set)
     """Ids of batches that the list of batches doesn't show."""
     refuse: dict[str, int] = field(default_factory=dict)
-    """Method to how many of its requests are answered 503, nothing being done."""
+    """Method to how many of its requests are answered 401, nothing being done."""
     when_posted: Callable[[Posted], None] = lambda posted: None
     when_asked: Callable[[str, str], None] = lambda method, path: None
     """Both are called while the connector waits for its answer."""

@@ -161,7 +161,7 @@ def test_the_younger_is_cancelled_though_its_answer_was_lost_too(
 def test_cancelling_is_tried_until_the_copy_fires(host: Host, still: Clock, plan: Plan, connector: Connector) -> None:
     dispatch = sent_again(host, connector, plan)
     plan.hidden.clear()
-    plan.refuse["DELETE"] = 4
+    plan.refuse["DELETE"] = 1
     due = host.next_due()
     assert due is not None
     still.advance_to(due)
@@ -179,7 +179,7 @@ def test_a_look_up_that_fails_before_the_copy_fires_is_repeated(
 ) -> None:
     dispatch = sent_again(host, connector, plan)
     plan.hidden.clear()
-    plan.faults(listing_error=1)
+    plan.faults(unauthorized=1)
     due = host.next_due()
     assert due is not None
     still.advance_to(due)

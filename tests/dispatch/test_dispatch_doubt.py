@@ -115,7 +115,7 @@ def test_a_look_up_that_fails_says_nothing(host: Host, still: Clock) -> None:
     connector = host.connector(plan, tracking={**TRACKING, "doubt_window_seconds": 0})
     warm_up(host, connector)
     dispatch = lose(host, connector, plan, "drop_after")
-    plan.faults(listing_error=1)
+    plan.faults(unauthorized=1)
     still.advance(1000)
     connector.work()
     batch = the_doubt(dispatch)

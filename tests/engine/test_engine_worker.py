@@ -1,0 +1,185 @@
+"""Who drains a ledger: one process at a time; the others follow, and take over when it ends."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sending_kit import CAMPAIGN, Host, Plan, agrees, batches_of_one, closes, people, wait_until
+
+from connector import Connector
+from connector.connector import Dispatch
+from connector.model.errors import WorkerBusy
+
+SENDER = """
+import json, sys
+from connector import Connector
+
+settings, campaign, rows = json.load(sys.stdin)
+with Connector(settings, secrets=lambda reference: "simulated-token") as connector:
+    connector.send(campaign, rows, key="shared")
+"""
+
+
+@contextmanager
+def sender(host: Host, plan: Plan, rows: list[dict[str, str]], **tables: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    """Another process that sends, and drains until it is done."""
+    process = subprocess.Popen([sys.executable, "-c", SENDER], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps([host.settings({"sms": plan}, **tables), CAMPAIGN, rows]).encode())
+    process.stdin.close()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def working(connector: Connector) -> Iterator[None]:
+    """A worker in a thread of this process, as `serve` has one."""
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: connector.worker().run(stop=stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def following(dispatch: Dispatch) -> Iterator[None]:
+    """Another caller that waits until the dispatch is drained, whoever does it."""
+    thread = threading.Thread(target=dispatch.drain)
+    thread.start()
+    yield
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_only_one_drains_a_ledger(host: Host) -> None:
+    plan = host.plan()
+    one, other = host.connector(plan), host.connector(plan)
+    assert not one.worker_is_running()
+    with working(one):
+        wait_until(other.worker_is_running)
+        with pytest.raises(WorkerBusy):
+            other.work()
+    assert not one.worker_is_running()
+    other.work()
+
+
+def test_whoever_comes_second_plans_and_follows(host: Host) -> None:
+    plan = host.plan()
+    one, other = host.connector(plan), host.connector(plan)
+    with working(one):
+        wait_until(other.worker_is_running)
+        report = other.send(CAMPAIGN, batches_of_one(30)).report()
+    assert (report.enqueued, report.waiting) == (30, 0)
+    assert plan.account()["accepted_once"] == 30
+    assert closes(report) and agrees(one)
+
+
+def test_whoever_follows_takes_over_when_the_first_is_killed(host: Host) -> None:
+    """What the first was sending is looked up, and everybody is accepted once."""
+    plan = host.plan()
+    tracking = {"doubt_window_seconds": 0, "resend_lead_seconds": 1}
+    connector = host.connector(plan, tracking=tracking)
+    rows = batches_of_one(30)
+    plan.hold("after")
+    with sender(host, plan, rows, tracking=tracking) as process:
+        plan.held(8)
+        assert connector.worker_is_running()
+        dispatch = connector.plan(CAMPAIGN, rows, key="shared")
+        with following(dispatch):
+            process.kill()
+            process.wait()
+            plan.release()
+    report = dispatch.report()
+    assert (report.enqueued, report.in_doubt, report.waiting) == (30, 0, 0)
+    assert (plan.account()["accepted_once"], plan.account()["accepted_more"]) == (30, 0)
+    assert closes(report) and agrees(connector)
+
+
+def test_a_dispatch_is_paused_from_another_process(host: Host) -> None:
+    """What is under way ends; nothing more is sent until it is resumed."""
+    plan = host.plan()
+    connector = host.connector(plan)
+    plan.hold("after")
+    with sender(host, plan, batches_of_one(30)) as process:
+        plan.held(8)
+        dispatch = connector.dispatch("shared")
+        dispatch.pause()
+        plan.release()
+        assert process.wait(30) == 0
+    report = dispatch.report()
+    assert (report.state, report.cause) == ("paused", "Paused by a person.")
+    assert report.enqueued + report.waiting == 30
+    assert report.enqueued == 8
+    dispatch.resume()
+    dispatch.drain()
+    assert plan.account()["accepted_once"] == 30
+    assert closes(dispatch.report()) and agrees(connector)
+
+
+def test_a_worker_that_is_stopped_ends_what_is_under_way(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, batches_of_one(30), drain=False)
+    plan.hold("after")
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: connector.worker().run(stop=stop))
+    thread.start()
+    plan.held(8)
+    stop.set()
+    plan.release()
+    thread.join(30)
+    report = dispatch.report()
+    assert (report.sending, report.in_doubt) == (0, 0)
+    assert 8 <= report.enqueued < 30
+    assert closes(report) and agrees(connector)
+
+
+def test_draining_can_be_stopped(host: Host) -> None:
+    connector = host.connector(host.plan(faults={"throttled": 1}))
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False)
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: dispatch.drain(stop=stop))
+    thread.start()
+    wait_until(lambda: any(row["ended"] for row in host.attempts()))
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert dispatch.report().waiting == 3
+
+
+def test_requests_are_under_way_together(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, batches_of_one(30), drain=False)
+    plan.hold("before")
+    with following(dispatch):
+        plan.held(8)
+        assert len(plan.posted) == 8
+        plan.release()
+    assert dispatch.report().enqueued == 30
+
+
+def test_many_changes_of_counts_are_folded(host: Host) -> None:
+    now = datetime.now(UTC)
+    connector = host.connector(host.plan(), clock=lambda: now)
+    dispatch = connector.send(CAMPAIGN, batches_of_one(180), drain=False)
+    connector.work()
+    before = dispatch.report()
+    assert before.enqueued == 180
+    assert host.rows("SELECT count(*) AS n FROM totals")[0]["n"] > 500
+    connector.work()
+    assert host.rows("SELECT count(*) AS n FROM totals")[0]["n"] < 50
+    assert dispatch.report() == before
+    assert agrees(connector)
