@@ -67,6 +67,8 @@ class Api:
         self.sent: list[Batch] = []
         self.polled = 0
         self.cancelled: list[str] = []
+        self.wrong: list[BaseException] = []
+        """What a test found wrong from within these calls, whose errors are taken for those of a plugin."""
         self.send: Callable[[Batch], Any] = lambda batch: Accepted(id_of(batch))
         self.find: Callable[[Batch], Found] = lambda batch: Found(FoundState.accepted, (id_of(batch),))
         self.poll: Callable[[Batch], Iterable[dict[str, Any]]] = lambda batch: [batch_report(batch, {})]
@@ -84,24 +86,37 @@ class Api:
 
             def send(self, batch: Batch) -> Outcome:
                 api.sent.append(batch)
-                outcome: Outcome = api.send(batch)
+                with api.minding():
+                    outcome: Outcome = api.send(batch)
                 return outcome
 
             def find(self, batch: Batch) -> Found:
-                return api.find(batch)
+                with api.minding():
+                    return api.find(batch)
 
             def poll(self, batch: Batch) -> Iterator[Reported]:
                 api.polled += 1
                 clock = batch.attempt.deadline.clock
-                for body in api.poll(batch):
+                with api.minding():
+                    bodies = list(api.poll(batch))
+                for body in bodies:
                     closes = body.get("type") == "delivery_report_sms"
                     yield Reported(ReportSource.poll, to_json(body), clock(), batch_key=batch.key, closes=closes)
 
             def cancel(self, provider_batch_id: str) -> bool:
                 api.cancelled.append(provider_batch_id)
-                return api.cancel(provider_batch_id)
+                with api.minding():
+                    return api.cancel(provider_batch_id)
 
         self.provider: type[Provider] = Scripted
+
+    @contextmanager
+    def minding(self) -> Iterator[None]:
+        try:
+            yield
+        except (AssertionError, pytest.fail.Exception) as error:
+            self.wrong.append(error)
+            raise
 
     @hookimpl
     def connector_provider(self) -> type[Provider]:
@@ -287,8 +302,10 @@ def sql(connector: Connector) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def api() -> Api:
-    return Api()
+def api() -> Iterator[Api]:
+    made = Api()
+    yield made
+    assert made.wrong == []
 
 
 @pytest.fixture

@@ -150,6 +150,7 @@ def run(arrivals: Sequence[Arrival], doubtful: bool, shuffle: random.Random, *, 
             clock.go(minutes=5)
             connector.work()
             assert nothing_wrong(connector)
+            assert api.wrong == []
             log = told(connector)
             assert len({event.id for event in log}) == len(log)
             ends = [reported(dispatch.report()) for dispatch in dispatches]
