@@ -17,6 +17,7 @@ from connector.model.errors import ConfigurationError, Fault, LedgerError, Worke
 
 BUSY_TIMEOUT_SECONDS = 60
 CACHE_KIBIBYTES = 4096
+ROLE_WAIT_SECONDS = 0.2
 CHECKPOINT_PAGES = 4000
 """Some 16 MB of log before it is taken into the file: bulk writes pay for it less often."""
 
@@ -46,6 +47,9 @@ class Ledger:
             if self._engine is None:
                 engine = _engine(self._url)
                 try:
+                    # A lock would make the folder: a misspelt one must not become a second, empty ledger.
+                    if not self.path.parent.is_dir():
+                        raise FileNotFoundError(self.path.parent)
                     with self._lock("schema"):
                         schema.ensure(engine)
                 except (DBAPIError, OSError) as error:
@@ -91,7 +95,8 @@ class Ledger:
         self._connect()
         lock = self._lock(name)
         try:
-            lock.acquire(timeout=0)
+            # Whoever only looks whether it is held has it for a moment.
+            lock.acquire(timeout=ROLE_WAIT_SECONDS, poll_interval=ROLE_WAIT_SECONDS / 10)
         except Timeout as error:
             raise WorkerBusy(f"Another process holds the {name} role of {self.path}.") from error
         try:
@@ -102,9 +107,11 @@ class Ledger:
     @contextmanager
     def hold_once(self, name: str) -> Iterator[None]:
         """Hold a role that nobody else ever takes; nothing is left of it."""
-        with self.hold(name):
-            yield
-        self.forget(name)
+        try:
+            with self.hold(name):
+                yield
+        finally:
+            self.forget(name)
 
     def forget(self, name: str) -> None:
         """Leave nothing of a role that nobody will take again."""
@@ -114,11 +121,13 @@ class Ledger:
         """Whether any process holds a role just now."""
         if not Path(self._lock(name).lock_file).exists():
             return False
+        lock = self._lock(name)
         try:
-            with self.hold(name):
-                return False
-        except WorkerBusy:
+            lock.acquire(timeout=0)
+        except Timeout:
             return True
+        lock.release()
+        return False
 
     def close(self) -> None:
         """Close every connection; the ledger may be used again."""
