@@ -225,23 +225,23 @@ def test_what_can_never_match_does_not_keep_the_sweep_from_what_can(
     connector: Connector, api: Api, clock: Clock
 ) -> None:
     """More reports than a sweep takes name a batch that was refused in part; one names a batch that is known now."""
-    api.send = lambda batch: InDoubt("the line broke")
     send_to(connector, CY, name="refused")
+    api.send = lambda batch: InDoubt("the line broke")
     dispatch = send_to(connector, ADA, BO)
-    dead, batch = api.sent[0].key, api.sent[1]
+    _, batch = api.sent
     take(connector, receipt(ADA, batch_id=id_of(batch)))
     take(connector, receipt(BO, client_reference=batch.key))
     take(connector, receipt(BO, client_reference=batch.key, batch_id=id_of(batch)))
     with sql(connector) as ledger:
-        ledger.execute("UPDATE batches SET state = 'split', task = NULL WHERE key = ?", (dead,))
-        (kept,) = ledger.execute("SELECT number FROM kept_reports").fetchall()
-        ledger.execute("UPDATE kept_reports SET number = number + 10000")
-        columns = "why, integration, received_at, provider_batch_id, problem, body"
-        for _ in range(600):
+        ledger.execute("UPDATE batches SET state = 'split', task = NULL WHERE number = 1")
+        ledger.execute("UPDATE attempts SET provider_batch_id = '00-dead' WHERE batch = 1")
+        ledger.execute("UPDATE kept_reports SET number = 10000")
+        columns = "why, integration, received_at, problem"
+        for number in range(1, 600):
             ledger.execute(
-                f"INSERT INTO kept_reports (batch_key, {columns}) SELECT ?, {columns} FROM kept_reports "
-                "WHERE number = ?",
-                (dead, kept[0] + 10000),
+                f"INSERT INTO kept_reports (number, provider_batch_id, body, {columns}) "
+                f"SELECT ?, '00-dead', replace(body, ?, '00-dead'), {columns} FROM kept_reports WHERE number = 10000",
+                (number, id_of(batch)),
             )
     clock.go(minutes=1)
     connector.work()
