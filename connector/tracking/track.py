@@ -200,8 +200,7 @@ def _send_at_of(connection: Connection, batch: Row[Any], attempt: int | None) ->
 
 
 def _attempt_of(connection: Connection, batch: Row[Any], provider_batch_id: str) -> int | None:
-    """The attempt that an accepted copy came from: the one that says so, else one that lacks its id, else the oldest
-    without an end."""
+    """The attempt of an accepted copy: the one that names it, else one without an id, else the oldest without an end."""
     rows = connection.execute(
         select(attempts).where(attempts.c.batch == batch.number).order_by(attempts.c.number)
     ).all()

@@ -31,6 +31,7 @@ from receiving_kit import (
 from connector.connector import Connector
 from connector.extension.plugins import Plugins
 from connector.model.batch import Batch
+from connector.model.callback import Request
 from connector.model.outcome import Accepted
 from connector.server.serve import serving
 
@@ -163,6 +164,29 @@ def test_a_forked_child_sends_and_receives_by_itself(tmp_path: Path, api: Api, c
         body = to_json(receipt(CY, client_reference=api.sent[-1].key))
         assert asyncio.run(call(connector.asgi, address(connector), body)).status == 200
         assert nothing_wrong(connector)
+
+
+def test_what_a_child_takes_after_its_parent_closed_is_kept(tmp_path: Path, api: Api, clock: Clock) -> None:
+    """The last connection that is closed tidies the ledger's files: the child must not write through the parent's."""
+    waiting, closed = os.pipe()
+    with connect(tmp_path, api, clock) as connector:
+        send_to(connector, ADA)
+        key = api.sent[0].key
+        path = address(connector)
+
+        def child() -> None:
+            os.read(waiting, 1)
+            assert (
+                connector.receive(Request("POST", path, {}, to_json(receipt(ADA, client_reference=key)))).status == 200
+            )
+
+        wait = forked(child)
+    os.write(closed, b"!")
+    wait()
+    os.close(waiting)
+    os.close(closed)
+    with connect(tmp_path, api, clock) as connector:
+        assert statuses(connector, ADA) == ["enqueued", "delivered"]
 
 
 def test_parent_and_child_receive_at_the_same_time(tmp_path: Path, api: Api, clock: Clock) -> None:
