@@ -33,6 +33,7 @@ from connector.ledger.database import Ledger
 from connector.ledger.tables import (
     BatchState,
     DispatchState,
+    Task,
     WhyKept,
     accounts,
     batches,
@@ -309,10 +310,10 @@ class Connector:
             digest = None if known_digest is None else planning.digest_of(checked, integration, known_digest)
             wanted = key or digest
             if wanted is not None:
-                found = self._existing(wanted)
-                if found is not None and (not again or key is not None):
+                found = self._existing(wanted, given=key is not None)
+                if found is not None and (not again or key is not None or self._goes_on(found)):
                     return self._repeated(found, key, digest or self._read_digest(checked, integration, source))
-                if found is not None and again:
+                if found is not None:
                     with self.ledger.read() as connection:
                         wanted = planning.next_key(connection, wanted)
             what = self._plan_of(checked, source, provider, integration, wanted, key_is_given=key is not None)
@@ -342,7 +343,7 @@ class Connector:
             _, integration = self._check(checked, source_name, source)
             known = source.digest_ahead()
         wanted = key or (None if known is None else planning.digest_of(checked, integration, known))
-        found = None if wanted is None else self._existing(wanted)
+        found = None if wanted is None else self._existing(wanted, given=key is not None)
         return None if found is None else Dispatch(self, found.number)
 
     def preview(
@@ -442,9 +443,15 @@ class Connector:
         known = self.settings.senders.get(name)
         return name if known is None else known.value
 
-    def _existing(self, key: str) -> Row[Any] | None:
+    def _existing(self, key: str, *, given: bool) -> Row[Any] | None:
         with self.ledger.read() as connection:
-            return connection.execute(select(dispatches).where(dispatches.c.key == key)).first()
+            if given:
+                return connection.execute(select(dispatches).where(dispatches.c.key == key)).first()
+            return planning.latest(connection, key)
+
+    def _goes_on(self, found: Row[Any]) -> bool:
+        with self.ledger.read() as connection:
+            return planning.goes_on(connection, found)
 
     @staticmethod
     def _read_digest(campaign: Campaign, integration: str, source: RowSource) -> str:
@@ -464,7 +471,7 @@ class Connector:
                 f"The key {key!r} belongs to the dispatch {found.id}, which has another campaign or other "
                 f"recipients. Give a new key."
             )
-        if dispatch.report().is_settled and key is None:
+        if key is None and not self._goes_on(found):
             raise KeyConflict(
                 f"This campaign has been sent to these recipients already, by the dispatch {found.id}. "
                 f"To send it to all of them once more, say --again (in Python: again=True)."
@@ -693,6 +700,8 @@ class Dispatch:
     def _stays(self, *, final: bool) -> bool:
         """Whether there is still something that waiting can bring."""
         state, counts = self.progress()
+        if self._has_copy_to_recheck():
+            return True
         if state in (DispatchState.paused, DispatchState.stopped):
             return bool(counts.get(totals.SENDING))
         if counts.get(totals.WAITING) or counts.get(totals.SENDING):
@@ -700,6 +709,16 @@ class Dispatch:
         if counts.get(totals.IN_DOUBT) and self._settles_soon():
             return True
         return final and bool(counts.get(totals.OPEN)) and self._awaits_reports()
+
+    def _has_copy_to_recheck(self) -> bool:
+        """Whether a resent copy waits at the provider, to be looked up once more before it fires."""
+        with self._connector.ledger.read() as connection:
+            query = select(batches.c.number).where(
+                batches.c.dispatch == self.number,
+                batches.c.state == BatchState.accepted,
+                batches.c.task == Task.recheck,
+            )
+            return connection.execute(query.limit(1)).first() is not None
 
     def progress(self) -> tuple[str, dict[str, int]]:
         """State and counts so far, cheaply: for showing progress."""

@@ -7,6 +7,7 @@ which. A request that may have left is never repeated here; safe reads are.
 import email.utils
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,6 +76,7 @@ class Client:
         connect_timeout_seconds: float = 10.0,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
         self._client = httpx.Client(
             base_url=self.base_url,
             headers=dict(headers or {}),
@@ -104,18 +106,29 @@ class Client:
                 leaving = True
 
         try:
-            response = self._client.post(
+            with self._client.stream(
+                "POST",
                 path,
                 content=content,
                 headers={"content-type": "application/json"},
                 extensions={"trace": watch},
-            )
+            ) as response:
+                body = self._read_within(response, time.monotonic() + self._timeout_seconds)
         except httpx.HTTPError as error:
             what = _describe(error, self.base_url)
             if leaving:
                 raise AnswerLost(what) from error
             raise NotReached(what) from error
-        return _answer(response)
+        return Answer(response.status_code, _headers(response), body)
+
+    def _read_within(self, response: httpx.Response, ends: float) -> bytes:
+        """The body of an answer, which may not drip for ever: timeouts of the library are for each piece."""
+        chunks = []
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            if time.monotonic() > ends:
+                raise AnswerLost(f"{self.base_url} did not end its answer in time.")
+        return b"".join(chunks)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Read, asking again after failures of the network, 5xx and 429.
@@ -199,11 +212,11 @@ class Poster:
 
 
 def _answer(response: httpx.Response) -> Answer:
-    return Answer(
-        response.status_code,
-        {name.lower(): value for name, value in response.headers.items()},
-        response.content,
-    )
+    return Answer(response.status_code, _headers(response), response.content)
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _describe(error: httpx.HTTPError, base_url: str) -> str:

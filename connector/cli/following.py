@@ -83,7 +83,7 @@ def _unfinished(report: Report, final: bool, interrupted: bool) -> Iterator[str]
     if left:
         yield (
             f"{left} of its messages are not sent. The command `connector resume {report.dispatch}` goes on; so does "
-            "the same `send` again, without --again."
+            "the same `send` again."
         )
     elif interrupted and final and report.open:
         yield (

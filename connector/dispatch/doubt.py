@@ -207,6 +207,14 @@ def recheck(desk: Desk, number: int) -> None:
         if line is not None and known:
             sure = _cancel_younger(desk, line, number, standing)
     with desk.ledger.write() as connection:
+        batch = track.batch_by_number(connection, number)
+        shown = connection.scalars(select(attempts.c.provider_batch_id).where(attempts.c.batch == number)).all()
+        considered = {*found.provider_batch_ids, *(row.provider_batch_id for row in tried), before.provider_batch_id}
+        if {batch.provider_batch_id, *shown} - considered - {None}:
+            # A report of a copy that was not known came meanwhile: all of it anew.
+            again = {"task": Task.recheck, "due_at": now}
+            connection.execute(update(batches).where(batches.c.number == number).values(**again))
+            return
         keep = standing[0] if standing else before.provider_batch_id
         send_at = before.send_at if keep == before.provider_batch_id else None
         values: dict[str, Any] = {"provider_batch_id": keep, "send_at": send_at}

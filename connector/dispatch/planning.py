@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from connector.audience.reading import RowSource
 from connector.audience.screening import MessageRow, Screen
@@ -88,15 +89,29 @@ class AlreadyThere(KeyConflict):
         super().__init__()
 
 
+def _of_digest(digest: str) -> ColumnElement[bool]:
+    return (dispatches.c.key == digest) | dispatches.c.key.startswith(f"{digest}-", autoescape=True)
+
+
+def latest(connection: Connection, digest: str) -> Row[Any] | None:
+    """The last dispatch of the same campaign and recipients, whether it was the first or was sent once more."""
+    return connection.execute(
+        select(dispatches).where(_of_digest(digest)).order_by(dispatches.c.number.desc()).limit(1)
+    ).first()
+
+
+def goes_on(connection: Connection, dispatch: Row[Any]) -> bool:
+    """Whether something of a dispatch is still to be read, sent or found out."""
+    if dispatch.state == DispatchState.planning:
+        return True
+    unsettled = (BatchState.waiting, BatchState.sending, BatchState.in_doubt)
+    query = select(batches.c.number).where(batches.c.dispatch == dispatch.number, batches.c.state.in_(unsettled))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def next_key(connection: Connection, key: str) -> str:
     """A key for sending once more what was sent under a key before."""
-    used = set(
-        connection.scalars(
-            select(dispatches.c.key).where(
-                (dispatches.c.key == key) | dispatches.c.key.startswith(f"{key}-", autoescape=True)
-            )
-        )
-    )
+    used = set(connection.scalars(select(dispatches.c.key).where(_of_digest(key))))
     times = 2
     while f"{key}-{times}" in used:
         times += 1
@@ -324,11 +339,11 @@ def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Calla
 
 
 def _free_key(connection: Connection, digest: str, again: bool) -> str:
-    there = connection.scalar(select(dispatches.c.number).where(dispatches.c.key == digest))
+    there = latest(connection, digest)
     if there is None:
         return digest
-    if not again:
-        raise AlreadyThere(there, digest)
+    if not again or goes_on(connection, there):
+        raise AlreadyThere(there.number, digest)
     return next_key(connection, digest)
 
 

@@ -89,43 +89,49 @@ class Claim:
 
 def claim(desk: Desk) -> Claim | None:
     """Claim the next batch that is due: the intent is durable before anything leaves."""
-    now = desk.clock()
-    with desk.ledger.write() as connection:
-        while True:
-            batch = connection.execute(_DUE, {"now": now}).first()
-            if batch is None:
-                return None
-            dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
-            line = desk.lines.get(dispatch.integration)
-            if line is None:
-                track.stopped(
-                    connection,
-                    batch.dispatch,
-                    DispatchState.stopped,
-                    f"The integration {dispatch.integration} is not in the configuration. Add it, then resume.",
-                )
-                continue
-            if line.provider.account != batch.account:
-                track.stopped(
-                    connection,
-                    batch.dispatch,
-                    DispatchState.stopped,
-                    f"The integration {dispatch.integration} now uses the account {line.provider.account}, and this "
-                    f"dispatch was planned for {batch.account}. Restore the setting, then resume.",
-                )
-                continue
-            send_at = _send_at(desk, batch, dispatch, now)
-            if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
-                if batch.doubt_since is None:
-                    track.expired(connection, batch.number, now=now)
-                else:
-                    # An early copy may still surface, so nobody can be said to have been skipped.
-                    why = "not there, and its expiry has passed: it is not sent again"
-                    track.move(
-                        connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why
-                    )
-                continue
-            return _claim(desk, connection, batch, dispatch, line, send_at, now)
+    claimed, done = None, False
+    while not done:
+        # A batch that turns out not to be sent is written down by itself: transactions stay short.
+        with desk.ledger.write() as connection:
+            # The time counts from here: the transaction may have been waited for.
+            claimed, done = _claim_or_settle(desk, connection, desk.clock())
+    return claimed
+
+
+def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple[Claim | None, bool]:
+    """A claim, and whether this is the end of looking: False where a batch that was due was settled otherwise."""
+    batch = connection.execute(_DUE, {"now": now}).first()
+    if batch is None:
+        return None, True
+    dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
+    line = desk.lines.get(dispatch.integration)
+    if line is None:
+        track.stopped(
+            connection,
+            batch.dispatch,
+            DispatchState.stopped,
+            f"The integration {dispatch.integration} is not in the configuration. Add it, then resume.",
+        )
+        return None, False
+    if line.provider.account != batch.account:
+        track.stopped(
+            connection,
+            batch.dispatch,
+            DispatchState.stopped,
+            f"The integration {dispatch.integration} now uses the account {line.provider.account}, and this "
+            f"dispatch was planned for {batch.account}. Restore the setting, then resume.",
+        )
+        return None, False
+    send_at = _send_at(desk, batch, dispatch, now)
+    if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
+        if batch.doubt_since is None:
+            track.expired(connection, batch.number, now=now)
+        else:
+            # An early copy may still surface, so nobody can be said to have been skipped.
+            why = "not there, and its expiry has passed: it is not sent again"
+            track.move(connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why)
+        return None, False
+    return _claim(desk, connection, batch, dispatch, line, send_at, now), True
 
 
 def may_claim(connection: Connection, now: datetime) -> bool:
@@ -178,7 +184,8 @@ def _claim(
         batch,
         BatchState.sending,
         task=Task.overdue,
-        due_at=deadline,
+        # An answer that comes just in time is still on its way at the deadline.
+        due_at=deadline + timedelta(seconds=line.request_timeout_seconds),
         deadline=deadline,
         attempts=number,
         first_sent_at=batch.first_sent_at or now,
@@ -290,9 +297,9 @@ def _is_first(connection: Connection, account: str) -> bool:
 
 def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
     """Write an outcome: batch, messages, totals, events and the account's state in one transaction."""
-    now = desk.clock()
     number, attempt, account = claimed.number, claimed.attempt.number, claimed.line.provider.account
     with desk.ledger.write() as connection:
+        now = desk.clock()
         match outcome:
             case Accepted(provider_batch_id):
                 track.accepted(

@@ -3,9 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import func, select, update
 
@@ -14,7 +15,7 @@ from connector.dispatch.sending import Desk
 from connector.ledger import totals
 from connector.ledger.tables import Task, accounts, batches
 from connector.ledger.tables import totals as totals_table
-from connector.model.errors import ConnectorError, without_words
+from connector.model.errors import ConnectorError, LedgerError, without_words
 from connector.tracking import polling, track
 
 logger = logging.getLogger("connector.engine")
@@ -23,13 +24,16 @@ ROLE = "worker"
 """One process at a time drains a ledger."""
 
 THREADS = 8
-MOST_READS = 4
-"""Look-ups and polls at one time: sends come first."""
+MOST_POLLS = 4
+"""Batches whose reports are asked for at one time."""
 IDLE_SECONDS = 0.25
 LOOK_SECONDS = 0.05
 """How often what is urgent is looked for while batches are sent."""
 UPKEEP_SECONDS = 30.0
+AFTER_FAILURE = timedelta(seconds=5)
 URGENT = (Task.overdue, Task.look_up, Task.recheck)
+PROBE = "probe"
+UPKEEP = "upkeep"
 
 
 class Worker:
@@ -40,8 +44,7 @@ class Worker:
         self._threads = threads
         self._wake = threading.Event()
         self._guard = threading.Lock()
-        self._busy: set[int | str] = set()
-        self._sending = 0
+        self._busy: set[tuple[str, int | str]] = set()
         self._upkeep_at = 0.0
         self._urgent_at = 0.0
         self._claimed = False
@@ -62,12 +65,12 @@ class Worker:
             left = doubt.recover(self._desk)
             if left:
                 logger.warning("%d batches were left by a process that ended; they are looked up.", left)
-            with ThreadPoolExecutor(self._threads, thread_name_prefix="connector-worker") as pool:
+            with ThreadPoolExecutor(self._threads + 1, thread_name_prefix="connector-worker") as pool:
                 while not (stop is not None and stop.is_set()) and (ends is None or time.monotonic() < ends):
                     self._wake.clear()
                     if self._start(pool):
                         continue
-                    if not self._sending and until():
+                    if not self._at(Task.send) and until():
                         break
                     self._wake.wait(IDLE_SECONDS if stop is None or not stop.is_set() else 0)
 
@@ -86,27 +89,29 @@ class Worker:
 
     def _start(self, pool: ThreadPoolExecutor) -> bool:
         """Start one thing that is due; False when there is nothing, or no thread free."""
-        if len(self._busy) >= self._threads:
+        if len(self._busy) > self._threads:
             return False
         if time.monotonic() >= self._upkeep_at:
             self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
-            self._do(pool, "upkeep", self._upkeep)
+            self._do(pool, (UPKEEP, 0), self._upkeep)
             return True
-        with self._guard:
-            may_read = len(self._busy) - self._sending < min(MOST_READS, self._threads - 1)
-        if may_read and time.monotonic() >= self._urgent_at:
-            if self._start_read(pool, URGENT):
+        if time.monotonic() >= self._urgent_at:
+            if self._start_urgent(pool):
                 return True
             self._urgent_at = time.monotonic() + LOOK_SECONDS
+        with self._guard:
+            sends = sum(task is Task.send for task, _ in self._busy)
+            polls = sum(task is Task.poll for task, _ in self._busy)
+        # One thread more is kept for what is urgent.
+        if sends + polls >= self._threads:
+            return False
         claim = sending.claim(self._desk) if self._may_claim() else None
         self._claimed = claim is not None
         if claim is not None:
-            with self._guard:
-                self._sending += 1
-            self._do(pool, claim.number, lambda: self._send(claim))
+            self._do(pool, (Task.send, claim.number), lambda: sending.send(self._desk, claim))
             return True
         # Reports can wait while there is something to send.
-        return may_read and self._start_read(pool, (Task.poll,))
+        return polls < MOST_POLLS and self._start_poll(pool)
 
     def _may_claim(self) -> bool:
         """Whether a claim is worth a transaction that writes: after one that found a batch, it is."""
@@ -115,67 +120,89 @@ class Worker:
         with self._desk.ledger.read() as connection:
             return sending.may_claim(connection, self._desk.clock())
 
-    def _send(self, claim: sending.Claim) -> None:
-        try:
-            sending.send(self._desk, claim)
-        finally:
-            with self._guard:
-                self._sending -= 1
-
-    def _start_read(self, pool: ThreadPoolExecutor, tasks: Sequence[Task]) -> bool:
+    def _start_urgent(self, pool: ThreadPoolExecutor) -> bool:
+        """Start a probe of an account, or what a batch in doubt is waiting for."""
         now = self._desk.clock()
-        with self._guard:
-            accounts_busy = [name for name in self._busy if isinstance(name, str)]
-            batches_busy = [number for number in self._busy if isinstance(number, int)]
         with self._desk.ledger.read() as connection:
             account = connection.scalar(
                 select(accounts.c.name)
-                .where(accounts.c.probe_at <= now, accounts.c.name.not_in(accounts_busy))
+                .where(accounts.c.probe_at <= now, accounts.c.name.not_in(self._at(PROBE)))
                 .limit(1)
             )
-            row = connection.execute(
-                select(batches.c.number, batches.c.task)
-                .where(
-                    batches.c.task.in_(tasks),
-                    batches.c.due_at <= now,
-                    batches.c.number.not_in(batches_busy),
-                )
-                .order_by(batches.c.due_at)
-                .limit(1)
-            ).first()
         if account is not None:
-            self._do(pool, account, lambda: self._probe(account))
+            self._do(pool, (PROBE, account), lambda: self._probe(account))
             return True
-        if row is None:
+        steps = {Task.overdue: doubt.overdue, Task.look_up: doubt.look_up, Task.recheck: doubt.recheck}
+        for task, step in steps.items():
+            number = self._next(task)
+            if number is not None:
+                self._do(pool, (task, number), partial(step, self._desk, number))
+                return True
+        return False
+
+    def _start_poll(self, pool: ThreadPoolExecutor) -> bool:
+        number = self._next(Task.poll)
+        if number is None:
             return False
-        number = int(row.number)
-        steps: dict[Task, Callable[[], object]] = {
-            Task.overdue: lambda: doubt.overdue(self._desk, number),
-            Task.look_up: lambda: doubt.look_up(self._desk, number),
-            Task.recheck: lambda: doubt.recheck(self._desk, number),
-            Task.poll: lambda: self._poll(number),
-        }
-        self._do(pool, number, steps[Task(row.task)])
+        self._do(pool, (Task.poll, number), lambda: self._poll(number))
         return True
 
-    def _do(self, pool: ThreadPoolExecutor, name: int | str, step: Callable[[], object]) -> None:
+    def _at(self, task: str) -> list[int | str]:
+        """What this kind of work is under way for."""
         with self._guard:
-            self._busy.add(name)
+            return [name for kind, name in self._busy if kind == task]
+
+    def _next(self, task: Task) -> int | None:
+        """The batch that this is due for, the longest first; those of an account that can't be reached wait."""
+        query = (
+            select(batches.c.number)
+            .where(
+                batches.c.task == task,
+                batches.c.due_at <= self._desk.clock(),
+                batches.c.number.not_in(self._at(task)),
+            )
+            .order_by(batches.c.due_at)
+            .limit(1)
+        )
+        if task is Task.poll:
+            unwell = select(accounts.c.name).where(accounts.c.probe_at.is_not(None))
+            query = query.where(batches.c.account.not_in(unwell))
+        with self._desk.ledger.read() as connection:
+            number: int | None = connection.scalar(query)
+        return number
+
+    def _do(self, pool: ThreadPoolExecutor, what: tuple[str, int | str], step: Callable[[], object]) -> None:
+        with self._guard:
+            self._busy.add(what)
 
         def work() -> None:
             try:
                 step()
             except Exception as error:
-                # The ledger still holds what is due: it is taken up again.
                 told = error if isinstance(error, ConnectorError) else without_words(error)
                 logger.error("A step of the worker failed and is taken up again: %s", told)
-                threading.Event().wait(IDLE_SECONDS)
+                self._put_off(*what)
             finally:
                 with self._guard:
-                    self._busy.discard(name)
+                    self._busy.discard(what)
                 self._wake.set()
 
         pool.submit(work)
+
+    def _put_off(self, task: str, name: int | str) -> None:
+        """The ledger still holds what is due: it is taken up again, but not at once."""
+        later = self._desk.clock() + AFTER_FAILURE
+        try:
+            with self._desk.ledger.write() as connection:
+                if task == PROBE:
+                    connection.execute(update(accounts).where(accounts.c.name == name).values(probe_at=later))
+                else:
+                    # A send that failed here is overdue at its own time.
+                    still = (batches.c.number == name) & (batches.c.task == task)
+                    connection.execute(update(batches).where(still).values(due_at=later))
+        except LedgerError as error:
+            logger.error("The ledger can't be written: %s", error)
+            threading.Event().wait(IDLE_SECONDS)
 
     def _poll(self, number: int) -> None:
         with self._desk.ledger.read() as connection:

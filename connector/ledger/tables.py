@@ -298,7 +298,7 @@ kept_reports = Table(
     Column("ordinal", Integer),
     Column("problem", Text),
     Column("body", Text, nullable=False),
-    Index("kept_reports_by_key", "why", "batch_key"),
+    Index("kept_reports_by_key", "why", "batch_key", "provider_batch_id"),
     Index("kept_reports_by_provider_id", "why", "provider_batch_id"),
     Index("kept_reports_by_message", "dispatch", "ordinal"),
 )

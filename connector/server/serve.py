@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from connector.connector import Connector
-from connector.model.errors import ConnectorError, InputError, WorkerBusy
+from connector.model.errors import ConnectorError, InputError, WorkerBusy, without_words
 from connector.server.app import Server
 
 logger = logging.getLogger("connector.server")
@@ -64,8 +64,9 @@ def work(connector: Connector, stop: threading.Event) -> None:
             connector.worker().run(stop=stop)
         except WorkerBusy:
             stop.wait(TAKE_OVER_SECONDS)
-        except ConnectorError as error:
-            logger.error("The worker stopped and starts again: %s", error)
+        except Exception as error:
+            told = error if isinstance(error, ConnectorError) else without_words(error)
+            logger.error("The worker stopped and starts again: %s", told)
             stop.wait(TAKE_OVER_SECONDS)
 
 

@@ -10,6 +10,9 @@ from connector.model.errors import ConnectorError, without_words
 from connector.tracking import callbacks
 from connector.tracking.recording import Recorder
 
+MOST_WAITING = 5000
+"""Callbacks that may wait to be written; beyond it memory would grow with what the provider sends."""
+
 logger = logging.getLogger("connector.tracking")
 
 Scope = MutableMapping[str, Any]
@@ -52,6 +55,9 @@ class Edge:
                 read = self._read(Request(scope["method"], path, headers, body))
             if isinstance(read, Response):
                 return read
+            if self._recorder().waiting > MOST_WAITING:
+                logger.error("Callbacks come faster than the ledger takes them; the provider is asked to repeat some.")
+                return callbacks.NOT_STORED
             arrivals = [(read.integration, receipt) for receipt in read.receipts]
             await asyncio.wrap_future(self._recorder().submit(arrivals, read.counts))
             return callbacks.answer(read)

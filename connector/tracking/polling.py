@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.ledger import log
 from connector.ledger.database import Ledger
-from connector.ledger.tables import BatchState, batches, messages, receivers
+from connector.ledger.tables import BatchState, Task, batches, messages, receivers
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, without_words
 from connector.tracking import track
@@ -53,7 +54,9 @@ def poll(
     is unconfirmed.
     """
     answered = False
-    if provider.supports("poll"):
+    with ledger.read() as connection:
+        asks = provider.supports("poll") and _open_messages(connection, track.batch_by_number(connection, number))
+    if asks:
         try:
             for report in provider.poll(batch):
                 receipts = plugins.map_events(provider, report)
@@ -79,14 +82,13 @@ def poll(
         ends_at = policy.period_ends(row.accepted_at, row.send_at)
         # Of a batch that only a person says was accepted there may be nothing to ask for.
         may_close = answered or not provider.supports("poll") or row.provider_batch_id is None
+        listing_days = provider.limits.listing_days
+        if listing_days is not None and now > ends_at + timedelta(days=listing_days):
+            # The provider has forgotten it: nothing can be asked any more.
+            may_close = True
         if now > ends_at and may_close and not backlogged(connection, now):
             track.unconfirmed(connection, row, now=now)
-        still_open = connection.scalar(
-            select(func.count()).select_from(
-                log.members(row).where(messages.c.state.is_(None)).order_by(None).subquery()
-            )
-        )
-        if not still_open:
+        if not _open_messages(connection, row):
             values: dict[str, object] = {"task": None, "due_at": None}
         else:
             first = policy.first_poll if called_back else policy.first_poll_alone
@@ -95,5 +97,13 @@ def poll(
             if now < ends_at < due_at:
                 due_at = ends_at + timedelta(seconds=1)
             values = {"due_at": due_at}
-        connection.execute(update(batches).where(batches.c.number == number).values(polls=row.polls + 1, **values))
+        # What was meanwhile found to need a second look keeps its own time.
+        still = update(batches).where(batches.c.number == number, batches.c.task == Task.poll)
+        connection.execute(still.values(polls=row.polls + 1, **values))
     return answered
+
+
+def _open_messages(connection: Connection, batch: Row[Any]) -> bool:
+    """Whether some message of a batch has no final report."""
+    query = log.members(batch).where(messages.c.state.is_(None)).limit(1)
+    return connection.execute(query).first() is not None

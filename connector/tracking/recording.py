@@ -63,6 +63,11 @@ class Recorder:
         self._arrived.put((arrivals, counts or {}, done))
         return done
 
+    @property
+    def waiting(self) -> int:
+        """How many callbacks wait to be written."""
+        return self._arrived.qsize()
+
     def close(self) -> None:
         """Write what was handed over, and stop."""
         with self._guard:

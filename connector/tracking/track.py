@@ -200,7 +200,7 @@ def _send_at_of(connection: Connection, batch: Row[Any], attempt: int | None) ->
 
 
 def _attempt_of(connection: Connection, batch: Row[Any], provider_batch_id: str) -> int | None:
-    """The attempt of an accepted copy: the one that names it, else one without an id, else the oldest without an end."""
+    """The attempt of an accepted copy: the one that names it, else one without an id, else the oldest without end."""
     rows = connection.execute(
         select(attempts).where(attempts.c.batch == batch.number).order_by(attempts.c.number)
     ).all()
@@ -236,7 +236,7 @@ def _another_copy(connection: Connection, batch: Row[Any], provider_batch_id: st
         values["provider_batch_id"] = provider_batch_id
     else:
         logger.error("Batch %s was accepted twice; the copy that can be cancelled is cancelled.", batch.key)
-    if batch.attempts > 1:
+    if batch.attempts > 1 or batch.provider_batch_id is not None:
         values |= {"task": Task.recheck, "due_at": now}
     if values:
         connection.execute(update(batches).where(batches.c.number == batch.number).values(**values))
@@ -284,7 +284,9 @@ def returned(connection: Connection, number: int, *, attempt: int, ended: str, c
     batch = batch_by_number(connection, number)
     end_attempt(connection, batch, attempt, ended, cause=cause)
     if batch.state == BatchState.sending:
-        move(connection, batch, BatchState.waiting, task=Task.send, due_at=due_at)
+        # A look-up starts before the first request that may have been accepted.
+        first_sent_at = None if batch.doubt_since is None else batch.first_sent_at
+        move(connection, batch, BatchState.waiting, task=Task.send, due_at=due_at, first_sent_at=first_sent_at)
 
 
 def stopped(connection: Connection, dispatch: int, state: DispatchState, cause: str) -> None:
@@ -804,6 +806,9 @@ def keep(
     body = _RECEIPT.dump_json(receipt).decode()
     same = exists().where(
         kept_reports.c.why == why,
+        # What both indexes have: only those few are compared whole.
+        kept_reports.c.batch_key.is_not_distinct_from(receipt.batch_key),
+        kept_reports.c.provider_batch_id.is_not_distinct_from(receipt.provider_batch_id),
         kept_reports.c.integration == integration,
         or_(
             kept_reports.c.body == body,

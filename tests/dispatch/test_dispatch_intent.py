@@ -158,7 +158,7 @@ def test_what_is_overdue_is_looked_up_by_the_worker_that_goes_on(host: Host) -> 
     working.start()
     try:
         wait_until(lambda: "sending" in host.states() and not fails.armed)
-        host.clock.advance(31)
+        host.clock.advance(61)
         wait_until(lambda: dispatch.report().enqueued == 3)
     finally:
         stop.set()

@@ -161,7 +161,10 @@ class SinchSms(Provider):
                 return False
             raise
         parsed = answer.json()
-        return answer.status == 200 and isinstance(parsed, dict) and parsed.get("canceled") is True
+        if answer.status != 200 or not isinstance(parsed, dict):
+            # A batch that isn't there (yet) was not sent either: nothing can be said of it.
+            raise ReadFailed(f"The API did not say whether it cancelled the batch (HTTP {answer.status}).")
+        return parsed.get("canceled") is True
 
     # Receiving
 

@@ -118,7 +118,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     with op.batch_alter_table("kept_reports", schema=None) as batch_op:
-        batch_op.create_index("kept_reports_by_key", ["why", "batch_key"], unique=False)
+        batch_op.create_index("kept_reports_by_key", ["why", "batch_key", "provider_batch_id"], unique=False)
         batch_op.create_index("kept_reports_by_message", ["dispatch", "ordinal"], unique=False)
         batch_op.create_index("kept_reports_by_provider_id", ["why", "provider_batch_id"], unique=False)
 
