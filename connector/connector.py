@@ -346,6 +346,14 @@ class Connector:
         found = None if wanted is None else self._existing(wanted, given=key is not None)
         return None if found is None else Dispatch(self, found.number)
 
+    def integration_of(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str]) -> str:
+        """The name of the integration that a campaign goes through. Raises `CampaignError`."""
+        checked, source_name = self._campaign(campaign)
+        faults = campaign_faults(checked, self.settings, source_name)
+        if faults:
+            raise CampaignError(faults)
+        return integration_of(checked, self.settings)
+
     def preview(
         self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], recipients: Recipients
     ) -> Preview:
@@ -704,11 +712,25 @@ class Dispatch:
             return True
         if state in (DispatchState.paused, DispatchState.stopped):
             return bool(counts.get(totals.SENDING))
-        if counts.get(totals.WAITING) or counts.get(totals.SENDING):
+        if counts.get(totals.SENDING) or (counts.get(totals.WAITING) and not self.is_held_for_later()):
             return True
         if counts.get(totals.IN_DOUBT) and self._settles_soon():
             return True
         return final and bool(counts.get(totals.OPEN)) and self._awaits_reports()
+
+    def is_held_for_later(self) -> bool:
+        """Whether all that is left of it waits for a time to send at that is not near."""
+        now = self._connector._clock()
+        with self._connector.ledger.read() as connection:
+            row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
+            if row.state != DispatchState.running or row.send_at is None or row.send_at <= now:
+                return False
+            of_dispatch = batches.c.dispatch == self.number
+            later = (batches.c.state == BatchState.waiting) & (batches.c.due_at > now + SETTLE_PATIENCE)
+            left = (BatchState.waiting, BatchState.sending, BatchState.in_doubt)
+            sooner = select(batches.c.number).where(of_dispatch, batches.c.state.in_(left), ~later).limit(1)
+            any_later = select(batches.c.number).where(of_dispatch, later).limit(1)
+            return connection.execute(sooner).first() is None and connection.execute(any_later).first() is not None
 
     def _has_copy_to_recheck(self) -> bool:
         """Whether a resent copy waits at the provider, to be looked up once more before it fires."""

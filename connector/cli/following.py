@@ -5,17 +5,17 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from connector.cli import funnel
 from connector.cli.interrupts import stopping
 from connector.cli.logs import without_stops
-from connector.cli.output import document, moment, say
+from connector.cli.output import ERR, document, moment, say
 from connector.cli.report import heading_of
 from connector.connector import Connector, Dispatch
 from connector.extension.secret import Secret
+from connector.ledger import totals
 from connector.ledger.tables import DispatchState
 from connector.model.errors import LedgerError
 from connector.report import Report
@@ -46,14 +46,23 @@ def follow(dispatch: Dispatch, *, final: bool) -> bool:
     return stop.is_set()
 
 
-def conclude(dispatch: Dispatch, *, as_json: bool, final: bool = False, interrupted: bool = False) -> None:
+def conclude(
+    connector: Connector, dispatch: Dispatch, *, as_json: bool, final: bool = False, interrupted: bool = False
+) -> None:
     """Print the report, and what is left to do; exits with status 1 where something is."""
     report = dispatch.report()
     if as_json:
         document(report.as_dict())
     else:
         funnel.show(report, heading_of(report))
-    left = [*_halted(report), *_unfinished(report, final, interrupted), *_doubted(report)]
+    working = connector.worker_is_running()
+    if dispatch.is_held_for_later():
+        say(
+            f"It is to be sent at {moment(dispatch.send_at)}, by `connector serve` or `connector worker`: one of them "
+            f"must run then.{'' if working else ' None does now.'}"
+        )
+        return
+    left = [*_halted(report), *_unfinished(report, final, interrupted, working), *_doubted(report, working)]
     for sentence in left:
         say(sentence)
     if left:
@@ -76,11 +85,16 @@ def _sentence(text: str | None) -> str:
     return "" if not text else text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _unfinished(report: Report, final: bool, interrupted: bool) -> Iterator[str]:
+def _unfinished(report: Report, final: bool, interrupted: bool, working: bool) -> Iterator[str]:
     if report.state not in (DispatchState.running, DispatchState.finished):
         return
     left = report.waiting + report.sending
-    if left:
+    if left and working:
+        yield (
+            f"{left} of its messages are not sent yet, and another process goes on sending them. "
+            f"To stop that: connector pause {report.dispatch}"
+        )
+    elif left:
         yield (
             f"{left} of its messages are not sent. The command `connector resume {report.dispatch}` goes on; so does "
             "the same `send` again."
@@ -92,11 +106,16 @@ def _unfinished(report: Report, final: bool, interrupted: bool) -> Iterator[str]
         )
 
 
-def _doubted(report: Report) -> Iterator[str]:
+def _doubted(report: Report, working: bool) -> Iterator[str]:
     if report.in_doubt:
+        goes_on = (
+            "another process looks it up"
+            if working
+            else "`connector serve` or `connector worker` looks it up while it runs (none does now)"
+        )
         yield (
-            f"{report.in_doubt} messages are in doubt: whether the provider took them is being looked up while "
-            f"`connector serve` or `connector worker` runs. `connector status {report.dispatch}` shows them."
+            f"{report.in_doubt} messages are in doubt, as the provider's answer was lost: {goes_on}. "
+            f"`connector status {report.dispatch}` shows them."
         )
 
 
@@ -117,8 +136,6 @@ def _progress(dispatch: Dispatch, final: bool) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    if dispatch.send_at is not None and dispatch.report().waiting:
-        say(f"It is to be sent at {moment(dispatch.send_at)}; this command, or `connector serve`, waits for that.")
     ended = threading.Event()
     with Progress(
         TextColumn("{task.description}"),
@@ -126,7 +143,7 @@ def _progress(dispatch: Dispatch, final: bool) -> Iterator[None]:
         MofNCompleteColumn(),
         _Rate(),
         TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
+        console=ERR,
         transient=True,
     ) as bars:
         watching = threading.Thread(target=_watch, args=(dispatch, bars, final, ended), name="connector-progress")
@@ -143,12 +160,14 @@ def _watch(dispatch: Dispatch, bars: Progress, final: bool, ended: threading.Eve
     reported = bars.add_task("Reported", total=None, visible=final)
     while True:
         try:
-            report = dispatch.report()
+            _, counts = dispatch.progress()
         except LedgerError:
             # Whoever sends meets the same trouble, and says so.
             return
-        to_send = report.recipients - report.skipped.total
-        bars.update(sent, total=to_send, completed=report.enqueued + report.enqueue_failed + report.unknown)
-        bars.update(reported, total=report.enqueued or None, completed=report.enqueued - report.open)
+        enqueued = counts.get(totals.ENQUEUED, 0)
+        done = enqueued + counts.get(totals.ENQUEUE_FAILED, 0) + counts.get(totals.UNKNOWN, 0)
+        left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
+        bars.update(sent, total=done + left, completed=done)
+        bars.update(reported, total=enqueued or None, completed=enqueued - counts.get(totals.OPEN, 0))
         if ended.wait(REFRESH_SECONDS):
             return

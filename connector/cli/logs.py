@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import rich_click as click
-
+from connector.cli.output import say
 from connector.model.errors import Stopped
 
 DEBUG_VARIABLE = "CONNECTOR_DEBUG"
@@ -31,7 +30,7 @@ class _Sentences(logging.Handler):
         now = time.monotonic()
         if now - self._said.get(sentence, -SAID_AGAIN_AFTER_SECONDS) >= SAID_AGAIN_AFTER_SECONDS:
             self._said[sentence] = now
-            click.echo(f"{record.levelname.capitalize()}: {sentence}", err=True)
+            say(f"{record.levelname.capitalize()}: {sentence}")
 
 
 @contextmanager

@@ -9,9 +9,13 @@ from typing import Any, TypeVar
 import rich_click as click
 from pydantic_core import to_json
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+ERR = Console(stderr=True, highlight=False)
+"""Standard error: one console, so that a sentence goes above a progress bar and not into it."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -85,7 +89,9 @@ def table(
 def _drawn(headings: Sequence[str], rows: list[list[str]], right: Sequence[str], title: str | None, err: bool) -> None:
     drawn = Table(title=title, title_justify="left", show_header=any(headings), box=None, pad_edge=False)
     for heading in headings:
-        drawn.add_column(heading, justify="right" if heading in right else "left", header_style="bold")
+        # What doesn't fit is folded: an id that is cut can't be used.
+        justify: JustifyMethod = "right" if heading in right else "left"
+        drawn.add_column(heading, justify=justify, header_style="bold", overflow="fold")
     for row in rows:
         # What a file or a provider says is text, not markup.
         drawn.add_row(*map(escape, row))
@@ -94,7 +100,10 @@ def _drawn(headings: Sequence[str], rows: list[list[str]], right: Sequence[str],
 
 def say(sentence: str) -> None:
     """Tell the person at the terminal something that is not the result."""
-    click.echo(sentence, err=True)
+    if ERR.is_terminal:
+        ERR.print(Text(sentence), soft_wrap=True)
+    else:
+        click.echo(sentence, err=True)
 
 
 @contextmanager
@@ -103,5 +112,5 @@ def waiting(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    with Console(stderr=True, highlight=False).status(what):
+    with ERR.status(what):
         yield

@@ -89,6 +89,11 @@ def send(
             else:
                 show(preview, err=False)
             return
+        if again and key is not None:
+            raise click.UsageError("--again goes without --key: a new dispatch under a name of yours has a new --key.")
+        if not connector.worker_is_running():
+            # Before anything is stored: what is stored is sent by whoever works next.
+            read_secrets(connector, [connector.integration_of(campaign)])
         if not yes and sys.stdin.isatty() and sys.stderr.isatty() and (again or not started()):
             with waiting("Reading the recipients ..."), recipients() as rows:
                 preview = connector.preview(campaign, rows)
@@ -106,10 +111,10 @@ def send(
             sys.exit(1)
         interrupted = False
         if dispatch.report().state in (DispatchState.running, DispatchState.finished):
-            if not connector.worker_is_running():
-                read_secrets(connector, [dispatch.integration])
+            if dispatch.report().is_settled:
+                say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
             interrupted = follow(dispatch, final=wait)
-        conclude(dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+        conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
 
 
 def show(preview: Preview, *, err: bool) -> None:

@@ -58,7 +58,7 @@ def resume(config: Path, dispatch_id: str, as_json: bool) -> None:
         interrupted = False
         if dispatch.report().state != DispatchState.planning:
             interrupted = follow(dispatch, final=False)
-        conclude(dispatch, as_json=as_json, interrupted=interrupted)
+        conclude(connector, dispatch, as_json=as_json, interrupted=interrupted)
 
 
 @click.command("retry")
