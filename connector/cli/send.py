@@ -149,6 +149,17 @@ def show(preview: Preview, *, err: bool) -> None:
             title="\nThe first messages",
             err=err,
         )
+    if preview.skips:
+        shown = (
+            f"the first {len(preview.skips)} of {preview.skipped}" if preview.skipped > len(preview.skips) else "all"
+        )
+        table(
+            ("row", "customer_id", "reason"),
+            [(str(each.row), each.customer_id or "", each.reason) for each in preview.skips],
+            right=("row",),
+            title=f"\nWho would be skipped: {shown}; row 1 is the first after the header",
+            err=err,
+        )
     if preview.columns_not_used:
         click.echo(f"\nThese columns are not used yet: {', '.join(preview.columns_not_used)}", err=err)
 

@@ -13,10 +13,11 @@ from connector.dispatch.planning import Plan, plan
 from connector.dispatch.sending import load
 from connector.ledger import totals
 from connector.ledger.database import Ledger
-from connector.ledger.tables import batches, messages
-from connector.model.parts import encoding
+from connector.ledger.tables import MessageState, batches, messages
+from connector.model.parts import count_parts, encoding
 
 SAMPLES = 3
+SKIPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,16 @@ class Sample:
     text: str
     encoding: str
     parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """One row that would not be messaged."""
+
+    row: int
+    """Place among the recipients; the first is 1."""
+    customer_id: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class Preview:
     by_parts: dict[int, int]
     """Number of parts to how many messages take so many."""
     samples: list[Sample]
+    skips: list[Skip]
+    """The first rows that would not be messaged."""
     columns_not_used: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,14 +98,19 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             .group_by(messages.c.parts)
             .order_by(messages.c.parts)
         )
-        samples = []
-        first = connection.scalar(select(batches.c.number).order_by(batches.c.number).limit(1))
-        if first is not None:
-            batch = load(connection, first)
-            parts = connection.scalars(select(messages.c.parts).where(live).order_by(messages.c.ordinal).limit(SAMPLES))
-            for values, count in zip(batch.values, parts.all(), strict=False):
+        samples: list[Sample] = []
+        for one in connection.scalars(select(batches.c.number).order_by(batches.c.number).limit(SAMPLES)).all():
+            batch = load(connection, one)
+            for values in list(batch.values)[: SAMPLES - len(samples)]:
                 text = batch.template.render_row(values, batch.defaults)
-                samples.append(Sample(batch.sender, text, encoding(text), count))
+                samples.append(Sample(batch.sender, text, encoding(text), count_parts(text)))
+        left_out = (
+            select(messages.c.ordinal, messages.c.customer_id, messages.c.reason)
+            .where(messages.c.dispatch == number, messages.c.state == MessageState.skipped)
+            .order_by(messages.c.ordinal)
+            .limit(SKIPS)
+        )
+        skips = [Skip(row.ordinal + 1, row.customer_id, row.reason) for row in connection.execute(left_out)]
         return Preview(
             campaign=what.campaign.name,
             integration=what.integration,
@@ -105,5 +123,6 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             by_country={row.country: row.times for row in countries},
             by_parts={row.parts: row.times for row in by_parts},
             samples=samples,
+            skips=skips,
             columns_not_used=list(what.source.unused),
         )
