@@ -5,13 +5,16 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
+from pydantic import BaseModel
 
 import connector
 from connector.cli.main import cli
 from connector.config.load import check_campaign, check_settings
+from connector.config.settings import Tables
 from connector.extension import hookspecs
 from connector.extension.plugins import Plugins
 
@@ -86,3 +89,21 @@ def test_links_lead_somewhere() -> None:
 def test_the_public_names_are_sorted_and_there() -> None:
     assert connector.__all__ == sorted(connector.__all__)
     assert all(hasattr(connector, name) for name in connector.__all__)
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    plugins = Plugins()
+    for table in Tables.model_fields.values():
+        inner = table.annotation
+        models = [*get_args(inner), inner]
+        fields = {
+            name
+            for model in models
+            if isinstance(model, type) and issubclass(model, BaseModel)
+            for name in model.model_fields
+        }
+        assert fields
+        assert all(f"`{name}`" in page for name in fields), fields
+    for provider in plugins.providers.values():
+        assert all(f"`{name}`" in page for name in provider.Settings.model_fields)
