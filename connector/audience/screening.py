@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from json import JSONEncoder
+from json.encoder import encode_basestring
 
 from connector.model.event import SkipReason
 from connector.model.limits import Limits
@@ -11,8 +11,6 @@ from connector.model.phone import Numbers
 from connector.model.text import Template
 
 MAX_ADDRESS_CHARACTERS = 100
-
-to_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 HOST_TEXT = "${text}"
 """The text of messages whose whole text comes from the platform."""
@@ -112,7 +110,7 @@ class Screen:
             shape = own or self._shape(self._sender, True)
             if own is None:
                 values = ()
-        content = f"[{','.join(map(to_json, values))}]" if values else None
+        content = _as_json(values) if values else None
         if number is None:
             reason: str | None = SkipReason.invalid_number
             address, country, parts = (to or "").strip()[:MAX_ADDRESS_CHARACTERS], None, None
@@ -148,3 +146,10 @@ class Screen:
             value = values[place]
             if len(shape.defaults.get(name, "") if value is None else value) > self._max_value:
                 shape.long_values.add(place)
+
+
+def _as_json(values: Sequence[str | None]) -> str:
+    """A JSON array of texts."""
+    if None in values:
+        return f"[{','.join(['null' if value is None else encode_basestring(value) for value in values])}]"
+    return f"[{','.join(map(encode_basestring, values))}]"  # type: ignore[arg-type]

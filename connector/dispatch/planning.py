@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
@@ -194,12 +195,12 @@ def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None])
     )
     known = 0
     while chunk := list(islice(rows, CHUNK)):
-        deltas: Counter[str] = Counter()
-        for reason, times in Counter(row[-1] for row in chunk).items():
-            deltas[totals.WAITING if reason is None else totals.SKIPPED + reason] += times
-        deltas[totals.ROWS] = len(chunk)
+        skipped = [row for row in chunk if row[-1] is not None]
+        waiting = [row for row in chunk if row[-1] is None] if skipped else chunk
+        deltas = Counter(f"{totals.SKIPPED}{row[-1]}" for row in skipped)
+        deltas.update({totals.WAITING: len(waiting), totals.ROWS: len(chunk)})
         with ledger.write() as connection:
-            for group in ([row for row in chunk if row[-1] is None], [row for row in chunk if row[-1] is not None]):
+            for group in (waiting, skipped):
                 if group:
                     _insert(connection, group)
             for shape in list(screen.shapes.values())[known:]:
@@ -213,16 +214,10 @@ def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None])
 
 def _insert(connection: Connection, rows: list[MessageRow]) -> None:
     # Binding None costs the driver more than a text: columns without any value are left out.
-    columns = [
-        (name, column)
-        for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True)
-        if column.count(None) < len(column)
-    ]
-    names = ", ".join(name for name, _ in columns)
-    marks = ", ".join("?" * len(columns))
-    connection.exec_driver_sql(
-        f"INSERT INTO messages ({names}) VALUES ({marks})", list(zip(*(column for _, column in columns), strict=True))
-    )
+    kept = [place for place in range(len(_COLUMNS)) if any(row[place] is not None for row in rows)]
+    names = ", ".join(_COLUMNS[place] for place in kept)
+    marks = ", ".join("?" * len(kept))
+    connection.exec_driver_sql(f"INSERT INTO messages ({names}) VALUES ({marks})", list(map(itemgetter(*kept), rows)))
 
 
 _BY_NUMBER = (
