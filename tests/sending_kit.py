@@ -99,10 +99,10 @@ class _WatchedService(SmsService):
                 if answer is not None:
                     return answer
         answer = await super().answer(call)
-        if call.method == "GET" and path == "batches" and plan.hidden and answer.status == 200:
+        if call.method == "GET" and path in ("batches", "delivery_reports") and plan.hidden and answer.status == 200:
             listed = from_json(answer.body)
-            listed["batches"] = [batch for batch in listed["batches"] if batch["id"] not in plan.hidden]
-            listed["count"] = len(listed["batches"])
+            listed[path] = [each for each in listed[path] if each.get("batch_id", each.get("id")) not in plan.hidden]
+            listed["count"] = len(listed[path])
             return Answer(200, answer.headers, to_json(listed))
         return answer
 
@@ -125,7 +125,7 @@ class Plan:
     answers: deque[Any] = field(default_factory=deque)
     """What to answer to the next requests to send: an `Answer`, a function of what was posted, or None: as the API."""
     hidden: set[str] = field(default_factory=set)
-    """Ids of batches that the list of batches doesn't show."""
+    """Ids of batches that the lists of batches and of reports don't show."""
     refuse: dict[str, int] = field(default_factory=dict)
     """Method to how many of its requests are answered 401, nothing being done."""
     when_posted: Callable[[Posted], None] = lambda posted: None

@@ -11,7 +11,7 @@ from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.ledger import log
 from connector.ledger.database import Ledger
-from connector.ledger.tables import BatchState, Task, batches, messages, receivers
+from connector.ledger.tables import BatchState, Task, attempts, batches, messages, receivers
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, without_words
 from connector.tracking import track
@@ -55,7 +55,7 @@ def poll(
     """
     answered = False
     with ledger.read() as connection:
-        asks = provider.supports("poll") and _open_messages(connection, track.batch_by_number(connection, number))
+        asks = provider.supports("poll") and _may_tell_more(connection, track.batch_by_number(connection, number))
     if asks:
         try:
             for report in provider.poll(batch):
@@ -88,7 +88,7 @@ def poll(
             may_close = True
         if now > ends_at and may_close and not backlogged(connection, now):
             track.unconfirmed(connection, row, now=now)
-        if not _open_messages(connection, row):
+        if not (_open_messages(connection, row) or (now <= ends_at and _may_tell_more(connection, row))):
             values: dict[str, object] = {"task": None, "due_at": None}
         else:
             first = policy.first_poll if called_back else policy.first_poll_alone
@@ -107,3 +107,13 @@ def _open_messages(connection: Connection, batch: Row[Any]) -> bool:
     """Whether some message of a batch has no final report."""
     query = log.members(batch).where(messages.c.state.is_(None)).limit(1)
     return connection.execute(query).first() is not None
+
+
+def _may_tell_more(connection: Connection, batch: Row[Any]) -> bool:
+    """Whether a poll may bring news: somebody's final report, or a second copy that nobody has seen yet."""
+    unseen = select(attempts.c.number).where(
+        attempts.c.batch == batch.number,
+        attempts.c.provider_batch_id.is_(None),
+        attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"),
+    )
+    return _open_messages(connection, batch) or connection.execute(unseen.limit(1)).first() is not None

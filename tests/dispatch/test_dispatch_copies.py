@@ -223,3 +223,31 @@ def test_an_integration_that_is_gone_does_not_keep_the_worker_busy(
         due = host.next_due()
     assert due is None or due > still()
     assert dispatch.report().enqueued == 3
+
+
+def test_a_first_copy_that_surfaces_when_all_seems_done_is_told(host: Host, still: Clock, plan: Plan) -> None:
+    """Everybody's report of the second copy came, and nobody calls back: reports are asked for all the same."""
+    connector = host.connector(plan, tracking={**TRACKING, "resend_lead_seconds": 0})
+    still.advance(-600)
+    warm_up(host, connector)
+    dispatch = sent_again(host, connector, plan)
+    plan.idle()
+    report = host.settle(dispatch, when=lambda report: report.is_final)
+    assert (report.delivered, report.double_send) == (3, 0)
+    plan.hidden.clear()
+    report = host.settle(dispatch, when=lambda report: bool(report.double_send))
+    assert (report.delivered, report.double_send) == (3, 3)
+    assert closes(report)
+    assert connector.verify()[dispatch.id]
+
+
+def test_reports_are_not_asked_for_for_ever(host: Host, still: Clock, plan: Plan) -> None:
+    """A first copy that never was is given up with the waiting period."""
+    connector = host.connector(plan, tracking={**TRACKING, "resend_lead_seconds": 0, "waiting_period_days": 0.05})
+    still.advance(-600)
+    warm_up(host, connector)
+    plan.faults(drop_before="1x1")
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False)
+    report = host.settle(dispatch, when=lambda report: host.next_due() is None)
+    assert (report.delivered, report.double_send) == (3, 0)
+    assert closes(report) and agrees(connector)
