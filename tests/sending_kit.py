@@ -317,7 +317,7 @@ def closes(report: Report) -> bool:
     return True
 
 
-def wait_until(happened: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def wait_until(happened: Callable[[], bool], *, seconds: float = 120.0) -> None:
     """Wait for something that only the ledger or a process shows."""
     pause = threading.Event()
     for _ in range(int(seconds / 0.01)):

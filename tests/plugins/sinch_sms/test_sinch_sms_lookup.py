@@ -161,8 +161,6 @@ def test_a_batch_without_an_id_cannot_be_polled(provider, api):
     [
         (200, entry("01/BATCH", canceled=True), True),
         (200, entry("01/BATCH", canceled=False), False),
-        (200, b"", False),
-        (404, b"", False),
         (400, {"code": "conflict_send_at", "text": "Sent."}, False),
         (409, b"", False),
     ],
@@ -171,6 +169,14 @@ def test_a_cancel_is_what_the_api_confirms(provider, api, status, body, confirme
     api.will(status, body)
     assert provider.cancel("01/BATCH") is confirmed
     assert (api.seen[0].method, api.seen[0].path) == ("DELETE", f"{BATCHES}/01%2FBATCH")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_cancel_that_says_nothing_is_no_answer(provider, api, status):
+    """A batch that isn't there was not sent either: taking this for "sent already" could lose its messages."""
+    api.will(status, b"")
+    with pytest.raises(ReadFailed):
+        provider.cancel("01/BATCH")
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, ReadRefused), (403, ReadRefused), (503, ReadFailed)])
