@@ -64,10 +64,10 @@ def test_retry_after_is_obeyed(host: Host, still: Clock, as_date: bool) -> None:
 
 
 class Together:
-    """Lets so many sends go on only once all of them are under way."""
+    """Lets so many sends go on only once all of them are under way, in one wave or more."""
 
-    def __init__(self, count: int) -> None:
-        self._left = count
+    def __init__(self, count: int, waves: int = 1) -> None:
+        self._left = count * waves
         self._barrier = threading.Barrier(count)
         self._guard = threading.Lock()
 
@@ -88,15 +88,15 @@ class Together:
 def test_requests_that_were_on_their_way_together_count_as_one_throttling(host: Host, still: Clock) -> None:
     """Eight refusals of one moment are no reason to wait for minutes."""
     plan = host.plan()
-    plan.answers.extend([refusal(429)] * 8)
-    connector = host.connector(plan, clock=still, plugins=[Together(8)])
+    plan.answers.extend([refusal(429)] * 16)
+    connector = host.connector(plan, clock=still, plugins=[Together(8, waves=2)])
     dispatch = connector.send(CAMPAIGN, batches_of_one(8), drain=False)
     connector.work()
     assert len(plan.posted) == 8
     assert 0.5 <= wait_seconds(connector, still) <= 1.0
     still.advance(1.0)
-    plan.answers.append(refusal(429))
     connector.work()
+    assert len(plan.posted) == 16
     assert 1.0 <= wait_seconds(connector, still) <= 2.0
     still.advance(2.0)
     connector.work()
