@@ -47,8 +47,8 @@ def poll(
     policy: Policy,
     clock: Callable[[], datetime],
     called_back: bool,
-) -> bool:
-    """Ask for the reports of an accepted batch; True when the provider answered in full.
+) -> None:
+    """Ask for the reports of an accepted batch.
 
     Past the waiting period a full answer, or a provider that can't be polled, closes it: what is still open
     is unconfirmed.
@@ -78,7 +78,7 @@ def poll(
     with ledger.write() as connection:
         row = track.batch_by_number(connection, number)
         if row.state != BatchState.accepted:
-            return answered
+            return
         ends_at = policy.period_ends(row.accepted_at, row.send_at)
         # Of a batch that only a person says was accepted there may be nothing to ask for.
         may_close = answered or not provider.supports("poll") or row.provider_batch_id is None
@@ -100,7 +100,6 @@ def poll(
         # What was meanwhile found to need a second look keeps its own time.
         still = update(batches).where(batches.c.number == number, batches.c.task == Task.poll)
         connection.execute(still.values(polls=row.polls + 1, **values))
-    return answered
 
 
 def _open_messages(connection: Connection, batch: Row[Any]) -> bool:

@@ -244,3 +244,14 @@ def test_a_dispatch_that_died_while_it_was_read_is_shown_and_pruned(
 def test_a_dispatch_is_found_by_its_id_and_by_its_key(connector: Connector) -> None:
     dispatch = connector.send(CAMPAIGN, people(3), key="monday")
     assert connector.dispatch("monday").id == connector.dispatch(dispatch.id).id == dispatch.id
+
+
+def test_a_repeat_that_was_interrupted_is_gone_on_with(connector: Connector) -> None:
+    """Whoever starts `--again` once more after an interruption messages nobody a third time."""
+    connector.send(CAMPAIGN, people(3))
+    repeat = connector.plan(CAMPAIGN, people(3), again=True)
+    assert connector.plan(CAMPAIGN, people(3), again=True).id == repeat.id
+    assert connector.plan(CAMPAIGN, people(3)).id == repeat.id
+    repeat.drain()
+    with pytest.raises(KeyConflict):
+        connector.plan(CAMPAIGN, people(3))

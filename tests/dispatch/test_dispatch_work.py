@@ -1,6 +1,7 @@
 """`work`: a slice of what is due, for hosts that call it from a schedule of their own."""
 
 import threading
+from datetime import timedelta
 
 from sending_kit import CAMPAIGN, Host, people, refusal
 
@@ -48,3 +49,15 @@ def test_work_stops_when_its_time_is_up(host: Host) -> None:
     connector.work(max_seconds=0)
     assert dispatch.report().waiting == 5
     assert not plan.posted
+
+
+def test_what_is_scheduled_for_later_is_planned_and_left(host: Host) -> None:
+    """`send` doesn't wait nine days; whoever works at that time sends."""
+    connector = host.connector(host.plan())
+    at = (host.clock() + timedelta(days=9)).isoformat()
+    dispatch = connector.send({**CAMPAIGN, "send_at": at}, people(2))
+    assert dispatch.is_held_for_later()
+    assert (dispatch.report().waiting, dispatch.report().enqueued) == (2, 0)
+    host.clock.advance(timedelta(days=9).total_seconds())
+    connector.work(max_seconds=60)
+    assert dispatch.report().enqueued == 2

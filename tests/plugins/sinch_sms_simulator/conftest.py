@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
+from callback_receiver import Receiver, receiving
 from connector_sinch.sms.simulator import SIMULATOR
 from plan_client import Plan
-from report_receiver import Receiver, receiving
 
 from connector.simulator import running
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import phonenumbers
 import pytest
+from callback_receiver import Receiver
 from connector_sinch.sms.settings import SmsSettings
 from connector_sinch.sms.simulator import SIMULATOR
 from plan_client import ANNA, BERT, CARA, Plan
-from report_receiver import Receiver
 
 from connector.model.campaign import Campaign
 from connector.model.text import Template
