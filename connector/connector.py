@@ -1,12 +1,10 @@
 """`Connector`: everything behind one door."""
 
-import json
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +12,14 @@ from typing import Any, Self
 
 from sqlalchemy import Row, func, or_, select, update
 
+from connector import overview
 from connector import report as reporting
 from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
 from connector.config.load import ReadSecret, check_campaign, check_settings, load_campaign, load_settings
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
-from connector.dispatch import doubt, pace, planning
+from connector.dispatch import doubt, pace, planning, prospects
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
 from connector.dispatch.sending import Desk, Line
@@ -33,9 +32,7 @@ from connector.ledger.database import Ledger
 from connector.ledger.tables import (
     BatchState,
     DispatchState,
-    Task,
     WhyKept,
-    accounts,
     batches,
     dispatches,
     events,
@@ -54,9 +51,10 @@ from connector.model.errors import (
     without_words,
 )
 from connector.model.event import Event
-from connector.model.phone import Numbers, mask
+from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
 from connector.model.text import Template
+from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
 from connector.report import Report
 from connector.tracking import callbacks
 from connector.tracking.edge import Edge
@@ -66,67 +64,8 @@ from connector.tracking.recording import Recorder, record
 logger = logging.getLogger("connector")
 
 FOLLOW_SECONDS = 0.25
-SETTLE_PATIENCE = timedelta(seconds=120)
-"""How far off a look-up that can settle a batch in doubt may be for a draining call to wait for it."""
 
 Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class DoubtfulBatch:
-    """A batch that may have been accepted, and what is being done about it."""
-
-    key: str
-    messages: int
-    since: datetime | None
-    cause: str | None
-    look_ups: int
-    last_look_up: str | None
-    next_look_up: datetime | None
-    held: bool
-    """Whether it waits for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchLine:
-    """A dispatch in a list."""
-
-    id: str
-    campaign: str
-    key: str | None
-    state: str
-    cause: str | None
-    created_at: datetime
-    recipients: int
-    enqueued: int
-    in_doubt: int
-    abandoned: bool
-    """Its reading was never finished, and nobody is at it any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """How a provider's account is just now."""
-
-    name: str
-    free_at: datetime
-    probe_at: datetime | None
-    trouble: str | None
-    look_up_proven_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptReport:
-    """A report that changed nothing, and why it is kept."""
-
-    why: str
-    integration: str
-    received_at: datetime
-    problem: str | None
-    batch: str | None
-    """The batch key that it names, or the provider's own id of the batch."""
-    recipient: str | None
-    """Masked."""
 
 
 class Connector:
@@ -520,25 +459,9 @@ class Connector:
     def dispatches(self) -> list[DispatchLine]:
         """Every dispatch, newest first."""
         gone = {number for number, _ in planning.abandoned(self.ledger)}
-        lines = []
         with self.ledger.read() as connection:
-            for row in connection.execute(select(dispatches).order_by(dispatches.c.number.desc())).all():
-                told = self._report(connection, row)
-                lines.append(
-                    DispatchLine(
-                        id=row.id,
-                        campaign=row.campaign_name,
-                        key=row.key,
-                        state=told.state,
-                        cause=row.cause,
-                        created_at=row.created_at,
-                        recipients=told.recipients,
-                        enqueued=told.enqueued,
-                        in_doubt=told.in_doubt,
-                        abandoned=row.number in gone,
-                    )
-                )
-        return lines
+            rows = connection.execute(select(dispatches).order_by(dispatches.c.number.desc())).all()
+            return [overview.line_of(row, self._report(connection, row), row.number in gone) for row in rows]
 
     def _report(self, connection: Any, row: Row[Any]) -> Report:
         return reporting.build(
@@ -557,10 +480,7 @@ class Connector:
     def accounts(self) -> list[AccountState]:
         """Every account that was ever used."""
         with self.ledger.read() as connection:
-            return [
-                AccountState(row.name, row.free_at, row.probe_at, row.trouble, row.look_up_proven_at)
-                for row in connection.execute(select(accounts).order_by(accounts.c.name))
-            ]
+            return overview.accounts_of(connection)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What makes no event, by integration: forged, repeated, late reports ..."""
@@ -577,27 +497,7 @@ class Connector:
     def kept_reports(self, why: WhyKept, *, limit: int = 1000) -> list[KeptReport]:
         """The reports that are kept for a reason, the latest first."""
         with self.ledger.read() as connection:
-            names = registry.names(connection)
-            rows = connection.execute(
-                select(kept_reports)
-                .where(kept_reports.c.why == why)
-                .order_by(kept_reports.c.number.desc())
-                .limit(limit)
-            ).all()
-        listed = []
-        for row in rows:
-            recipient = json.loads(row.body).get("recipient")
-            listed.append(
-                KeptReport(
-                    why=row.why,
-                    integration=names.get(row.integration, row.integration),
-                    received_at=row.received_at,
-                    problem=row.problem,
-                    batch=row.batch_key or row.provider_batch_id,
-                    recipient=None if recipient is None else mask(recipient),
-                )
-            )
-        return listed
+            return overview.reports_kept(connection, why, limit=limit)
 
     def position_before(self, at: datetime) -> int:
         """A position of the log that `events(after=...)` takes, before everything recorded at a time or later."""
@@ -691,56 +591,20 @@ class Dispatch:
     def in_doubt(self) -> list[DoubtfulBatch]:
         """The batches that may have been accepted, oldest first."""
         with self._connector.ledger.read() as connection:
-            return [
-                DoubtfulBatch(
-                    key=row.key,
-                    messages=row.size,
-                    since=row.doubt_since,
-                    cause=reason,
-                    look_ups=row.look_ups,
-                    last_look_up=row.last_look_up,
-                    next_look_up=row.due_at,
-                    held=row.held,
-                )
-                for row, reason in registry.doubtful(connection, self.number)
-            ]
+            return overview.in_doubt(connection, self.number)
 
     def _stays(self, *, final: bool) -> bool:
         """Whether there is still something that waiting can bring."""
-        state, counts = self.progress()
-        if self._has_copy_to_recheck():
-            return True
-        if state in (DispatchState.paused, DispatchState.stopped):
-            return bool(counts.get(totals.SENDING))
-        if counts.get(totals.SENDING) or (counts.get(totals.WAITING) and not self.is_held_for_later()):
-            return True
-        if counts.get(totals.IN_DOUBT) and self._settles_soon():
-            return True
-        return final and bool(counts.get(totals.OPEN)) and self._awaits_reports()
+        connector = self._connector
+        with connector.ledger.read() as connection:
+            return prospects.stays(
+                connection, self.number, now=connector._clock(), window=connector.policy.doubt_window, final=final
+            )
 
     def is_held_for_later(self) -> bool:
         """Whether all that is left of it waits for a time to send at that is not near."""
-        now = self._connector._clock()
         with self._connector.ledger.read() as connection:
-            row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
-            if row.state != DispatchState.running or row.send_at is None or row.send_at <= now:
-                return False
-            of_dispatch = batches.c.dispatch == self.number
-            later = (batches.c.state == BatchState.waiting) & (batches.c.due_at > now + SETTLE_PATIENCE)
-            left = (BatchState.waiting, BatchState.sending, BatchState.in_doubt)
-            sooner = select(batches.c.number).where(of_dispatch, batches.c.state.in_(left), ~later).limit(1)
-            any_later = select(batches.c.number).where(of_dispatch, later).limit(1)
-            return connection.execute(sooner).first() is None and connection.execute(any_later).first() is not None
-
-    def _has_copy_to_recheck(self) -> bool:
-        """Whether a resent copy waits at the provider, to be looked up once more before it fires."""
-        with self._connector.ledger.read() as connection:
-            query = select(batches.c.number).where(
-                batches.c.dispatch == self.number,
-                batches.c.state == BatchState.accepted,
-                batches.c.task == Task.recheck,
-            )
-            return connection.execute(query.limit(1)).first() is not None
+            return prospects.held_for_later(connection, self.number, now=self._connector._clock())
 
     def progress(self) -> tuple[str, dict[str, int]]:
         """State and counts so far, cheaply: for showing progress."""
@@ -748,27 +612,6 @@ class Dispatch:
             row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
             counts = totals.read(connection, self.number)
         return reporting.state_of(row, counts), counts
-
-    def _settles_soon(self) -> bool:
-        """Whether a batch in doubt can be settled by look-ups within a short time."""
-        now = self._connector._clock()
-        window = self._connector.policy.doubt_window
-        with self._connector.ledger.read() as connection:
-            rows = connection.execute(
-                select(batches.c.deadline, batches.c.look_ups).where(
-                    batches.c.dispatch == self.number,
-                    batches.c.state == BatchState.in_doubt,
-                    batches.c.held.is_(False),
-                )
-            ).all()
-        return any(
-            row.look_ups < doubt.GOOD_LOOK_UPS or abs((row.deadline or now) + window - now) <= SETTLE_PATIENCE
-            for row in rows
-        )
-
-    def _awaits_reports(self) -> bool:
-        with self._connector.ledger.read() as connection:
-            return registry.awaits_reports(connection, self.number)
 
     def drain(self, *, final: bool = False, stop: threading.Event | None = None) -> None:
         """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.

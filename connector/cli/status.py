@@ -6,8 +6,9 @@ from typing import Any
 import rich_click as click
 
 from connector.cli.output import count, document, json_option, moment, table
-from connector.connector import AccountState, Connector, DoubtfulBatch
+from connector.connector import Connector
 from connector.ledger.tables import DispatchState
+from connector.overview import AccountState, DoubtfulBatch
 from connector.report import Report
 
 COUNTED = ("recipients", "waiting", "sending", "in_doubt", "enqueue_failed", "unknown", "enqueued", "open")

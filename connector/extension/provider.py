@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +14,7 @@ from connector.model.codes import Catalogue, ErrorCode
 from connector.model.errors import PluginError
 from connector.model.event import StatusCodeSource
 from connector.model.limits import Limits
-from connector.model.outcome import Found, Outcome
+from connector.model.outcome import DryRun, Found, Outcome, Refused
 from connector.model.report import Receipt, Report
 from connector.model.text import Template
 
@@ -69,14 +70,17 @@ class CheckResult:
     """Whether the service answered at all."""
 
 
-OPTIONAL = ("find", "poll", "cancel", "verify")
+OPTIONAL = ("find", "poll", "inbound", "cancel", "verify")
+"""What a provider writes, or declines with a reason: without it something can't be kept or told."""
+EXTRAS = ("rehearse", "dry_run", "feedback")
+"""What a provider may write, and need not decline."""
 
 
 class Provider(ABC):
     """A messaging service.
 
-    Write `check`, `send` and `parse`, and either write `find`, `poll`, `cancel` and `verify` or decline
-    them with a reason. An instance serves one integration and is shared between threads.
+    Write `check`, `send` and `parse`, and either write each of `OPTIONAL` or decline it with a reason. An
+    instance serves one integration and is shared between threads.
     """
 
     name: ClassVar[str]
@@ -87,7 +91,9 @@ class Provider(ABC):
     limits: ClassVar[Limits]
     codes: ClassVar[Catalogue]
     declines: ClassVar[dict[str, str]] = {}
-    """Method to reason, for each of `find`, `poll`, `cancel`, `verify` that isn't written."""
+    """Method to reason, for each of the `OPTIONAL` ones that isn't written."""
+    guidance: ClassVar[str] = ""
+    """For people who set it up: what they need, where they find it, what to do who doesn't have it."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -139,6 +145,13 @@ class Provider(ABC):
         """Ask for the reports of an accepted batch; the last one `closes`. Raises `ReadFailed`."""
         raise PluginError(self.declines["poll"])
 
+    def inbound(self, since: datetime) -> Iterable[Report]:
+        """Ask for the messages that people sent to this account since a time. Raises `ReadFailed`.
+
+        What comes twice is known by the receipts' `provider_id`.
+        """
+        raise PluginError(self.declines["inbound"])
+
     def cancel(self, provider_batch_id: str) -> bool:
         """Cancel an accepted batch; True when the provider confirms. Raises `ReadFailed`."""
         raise PluginError(self.declines["cancel"])
@@ -146,6 +159,33 @@ class Provider(ABC):
     def verify(self, request: Request, *, now_seconds: float) -> Verdict:
         """Say whether a callback is the provider's; `now_seconds` is UNIX time."""
         raise PluginError(self.declines["verify"])
+
+    def rehearse(self, batch_key: str, now: datetime) -> Request:
+        """A callback as the provider would make it, authenticated as `verify` wants it.
+
+        A delivery report on one fictional recipient of a batch with this key, which does not exist; the path
+        is left empty. Sent through the public address it proves that callbacks arrive.
+        """
+        raise PluginError(f"{self.name} does not write rehearse")
+
+    def dry_run(self, batch: Batch) -> DryRun | Refused:
+        """What the provider would make of a batch; nothing is sent. Raises `ReadFailed`."""
+        raise PluginError(f"{self.name} does not write dry_run")
+
+    def feedback(self, provider_batch_id: str, recipients: Sequence[str]) -> None:
+        """Tell the provider that these recipients of an accepted batch did what the message was for.
+
+        Raises `ReadFailed`.
+        """
+        raise PluginError(f"{self.name} does not write feedback")
+
+    def reply_guidance(self, address: str) -> str | None:
+        """How a person makes the provider bring replies to `address`; None: it does so by itself, or has none."""
+        return None
+
+    def screen_sender(self, sender: str) -> str | None:
+        """What is wrong with a sender for this provider, as a sentence; None: nothing."""
+        return None
 
     def screen_template(self, template: Template) -> str | None:
         """What is wrong with a text for this provider, as a sentence; None: nothing."""
@@ -157,8 +197,8 @@ class Provider(ABC):
 
     @classmethod
     def supports(cls, method: str) -> bool:
-        """Whether `find`, `poll`, `cancel` or `verify` is written."""
-        return method not in cls.declines
+        """Whether one of `OPTIONAL` or `EXTRAS` is written."""
+        return method not in cls.declines and getattr(cls, method) is not getattr(Provider, method)
 
 
 def problems(cls: Any) -> Sequence[str]:

@@ -339,6 +339,9 @@ accounts = Table(
     Column("probe_at", Instant),
     Column("trouble", Text),
     Column("look_up_proven_at", Instant),
+    Column("inbound_read_to", Instant),
+    Column("inbound_due_at", Instant),
+    Column("inbound_failures", Integer),
 )
 """What the provider limits: the moment that it is free for the next batch, and whether it is well."""
 
@@ -360,3 +363,14 @@ receivers = Table(
     Column("backlog", Integer, nullable=False),
 )
 """Servers that take callbacks just now: bulk writers make room for them."""
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("due_at", Instant),
+    Column("trouble", Text),
+)
+"""How far each reader of the log has come: everything up to `position` was taken."""

@@ -78,3 +78,13 @@ class Found:
     """The accepted copies that are not cancelled, oldest first."""
     cause: str | None = None
     """Why nothing can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a provider would make of a batch that isn't sent."""
+
+    messages: int
+    """Recipients that would get it."""
+    parts: int
+    """Text parts of all of them together, as the provider counts."""

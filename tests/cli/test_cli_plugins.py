@@ -24,7 +24,7 @@ class Pigeon(Provider):
     Settings = IntegrationSettings
     limits = Limits()
     codes = {}
-    declines = dict.fromkeys(("find", "poll", "cancel"), "birds are birds")
+    declines = dict.fromkeys(("find", "poll", "inbound", "cancel"), "birds are birds")
     account = "carrier-pigeon:all"
 
     def __init__(self, integration, http): ...
@@ -67,7 +67,7 @@ def test_what_is_loaded(site: Path) -> None:
         "name": "carrier-pigeon",
         "title": "Pigeons [grey]",
         "supports": ["verify"],
-        "declines": {"find": reason, "poll": reason, "cancel": reason},
+        "declines": {"find": reason, "poll": reason, "inbound": reason, "cancel": reason},
     } in shown["providers"]
     assert shown["broken"] == []
 
@@ -79,7 +79,7 @@ def test_for_people_and_pipes(site: Path) -> None:
     assert "plugin test-pigeons-piped 2.5: connector_provider" in result.stdout.splitlines()
     assert (
         "provider carrier-pigeon (Pigeons [grey]): has verify; declines find: birds are birds; poll: birds are birds; "
-        "cancel: birds are birds"
+        "inbound: birds are birds; cancel: birds are birds"
     ) in result.stdout.splitlines()
 
 

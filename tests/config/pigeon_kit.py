@@ -60,6 +60,7 @@ class Pigeon(Provider):
     declines: ClassVar[dict[str, str]] = {
         "find": "a pigeon in the air can't be seen",
         "poll": "pigeons come when they come",
+        "inbound": "pigeons carry no answers",
         "cancel": "nobody calls a pigeon back",
         "verify": "pigeons don't sign",
     }

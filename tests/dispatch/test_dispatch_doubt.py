@@ -9,10 +9,11 @@ import pytest
 from sending_kit import CAMPAIGN, Clock, Host, Plan, Posted, agrees, batches_of_one, callback, closes, people, warm_up
 
 from connector import Connector
-from connector.connector import Dispatch, DoubtfulBatch
+from connector.connector import Dispatch
 from connector.extension import hookimpl
 from connector.http import Answer
 from connector.model.errors import NotFound
+from connector.overview import DoubtfulBatch
 
 WINDOW, LEAD, TIMEOUT = 600, 120, 30
 TRACKING = {"doubt_window_seconds": WINDOW, "resend_lead_seconds": LEAD}

@@ -76,7 +76,10 @@ class PostOffice:
             Settings = IntegrationSettings
             limits = Limits(batch_recipients=3, schedules=True, listing_days=1000)
             codes: ClassVar[dict[Any, Any]] = {}
-            declines: ClassVar[dict[str, str]] = {"verify": "letters are not signed"}
+            declines: ClassVar[dict[str, str]] = {
+                "verify": "letters are not signed",
+                "inbound": "nobody writes back",
+            }
             account = "letters:office"
 
             def __init__(self, integration: Any, http: Any) -> None:

@@ -13,7 +13,7 @@ class {name}(Provider):
     Settings = IntegrationSettings
     limits = Limits()
     codes = {{}}
-    declines = dict.fromkeys(("find", "poll", "cancel", "verify"), "a drum only sounds")
+    declines = dict.fromkeys(("find", "poll", "inbound", "cancel", "verify"), "a drum only sounds")
     account = "{offers}:all"
 
     def __init__(self, integration, http): self.integration = integration

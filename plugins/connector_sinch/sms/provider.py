@@ -6,7 +6,7 @@ import hmac
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -147,6 +147,12 @@ class SinchSms(Provider):
         if not isinstance(parsed, dict) or not isinstance(parsed.get("statuses"), list):
             raise ReadFailed("The API's report of the batch can't be read.")
         yield Report(ReportSource.poll, answer.body, clock(), batch_key=batch.key, closes=True)
+
+    def inbound(self, since: datetime) -> Iterator[Report]:
+        """The list of messages that people sent to the plan's numbers since a time. Raises `ReadFailed`."""
+        query = {"start_date": api_time(since), "page_size": str(PAGE_SIZE)}
+        for page in self._pages("inbounds", query):
+            yield Report(ReportSource.poll, page.body, utc_now())
 
     def cancel(self, provider_batch_id: str) -> bool:
         """Cancel a batch; True when the API shows it as cancelled.

@@ -1,0 +1,81 @@
+"""What waiting for a dispatch can still bring."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, exists, select
+
+from connector.dispatch.doubt import GOOD_LOOK_UPS
+from connector.ledger import totals
+from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages
+
+SETTLE_PATIENCE = timedelta(seconds=120)
+"""How far off a look-up that can settle a batch in doubt may be for a draining call to wait for it."""
+
+
+def stays(connection: Connection, dispatch: int, *, now: datetime, window: timedelta, final: bool) -> bool:
+    """Whether there is still something that waiting can bring; `final`: the last reports, too.
+
+    `window` is the doubt window.
+    """
+    row = connection.execute(select(dispatches.c.state).where(dispatches.c.number == dispatch)).one()
+    counts = totals.read(connection, dispatch)
+    if _has_copy_to_recheck(connection, dispatch):
+        return True
+    left = any(counts.get(name) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
+    if left and row.state in (DispatchState.paused, DispatchState.stopped):
+        return bool(counts.get(totals.SENDING))
+    if counts.get(totals.SENDING):
+        return True
+    if counts.get(totals.WAITING) and not held_for_later(connection, dispatch, now=now):
+        return True
+    if counts.get(totals.IN_DOUBT) and _settles_soon(connection, dispatch, now=now, window=window):
+        return True
+    return final and bool(counts.get(totals.OPEN)) and _awaits_reports(connection, dispatch)
+
+
+def held_for_later(connection: Connection, dispatch: int, *, now: datetime) -> bool:
+    """Whether all that is left of it waits for a time to send at that is not near."""
+    row = connection.execute(select(dispatches).where(dispatches.c.number == dispatch)).one()
+    if row.state != DispatchState.running or row.send_at is None or row.send_at <= now:
+        return False
+    of_dispatch = batches.c.dispatch == dispatch
+    later = (batches.c.state == BatchState.waiting) & (batches.c.due_at > now + SETTLE_PATIENCE)
+    left = (BatchState.waiting, BatchState.sending, BatchState.in_doubt)
+    sooner = select(batches.c.number).where(of_dispatch, batches.c.state.in_(left), ~later).limit(1)
+    any_later = select(batches.c.number).where(of_dispatch, later).limit(1)
+    return connection.execute(sooner).first() is None and connection.execute(any_later).first() is not None
+
+
+def _has_copy_to_recheck(connection: Connection, dispatch: int) -> bool:
+    """Whether a resent copy waits at the provider, to be looked up once more before it fires."""
+    query = select(batches.c.number).where(
+        batches.c.dispatch == dispatch, batches.c.state == BatchState.accepted, batches.c.task == Task.recheck
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _settles_soon(connection: Connection, dispatch: int, *, now: datetime, window: timedelta) -> bool:
+    """Whether a batch in doubt can be settled by look-ups within a short time."""
+    rows = connection.execute(
+        select(batches.c.deadline, batches.c.look_ups).where(
+            batches.c.dispatch == dispatch, batches.c.state == BatchState.in_doubt, batches.c.held.is_(False)
+        )
+    )
+    return any(
+        row.look_ups < GOOD_LOOK_UPS or abs((row.deadline or now) + window - now) <= SETTLE_PATIENCE for row in rows
+    )
+
+
+def _awaits_reports(connection: Connection, dispatch: int) -> bool:
+    """Whether some accepted message has no final report, and one may still come."""
+    waiting = exists().where(
+        batches.c.dispatch == dispatch,
+        batches.c.state == BatchState.accepted,
+        batches.c.task.is_not(None),
+        messages.c.dispatch == batches.c.dispatch,
+        messages.c.ordinal.between(batches.c.first, batches.c.last),
+        messages.c.shape == batches.c.shape,
+        messages.c.state.is_(None),
+        messages.c.raw_status.is_(None),
+    )
+    return bool(connection.scalar(select(waiting)))
