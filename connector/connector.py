@@ -16,10 +16,12 @@ from connector import overview
 from connector import report as reporting
 from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
+from connector.audience.senders import Sender, Senders
 from connector.config.load import ReadSecret, check_campaign, check_settings, load_campaign, load_settings
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
 from connector.dispatch import doubt, pace, planning, prospects
+from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
 from connector.dispatch.sending import Desk, Line
@@ -294,15 +296,22 @@ class Connector:
         return integration_of(checked, self.settings)
 
     def preview(
-        self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], recipients: Recipients
+        self,
+        campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str],
+        recipients: Recipients,
+        *,
+        ask_provider: bool = False,
     ) -> Preview:
-        """What a dispatch would be, in full, with nothing stored or sent."""
+        """What a dispatch would be, in full, with nothing stored or sent.
+
+        With `ask_provider` the provider tries the first request dry, where it can.
+        """
         checked, source_name = self._campaign(campaign)
         source = self._source(recipients)
         with source:
             provider, integration = self._check(checked, source_name, source)
             what = self._plan_of(checked, source, provider, integration, None, key_is_given=False)
-            return preview(what, clock=self._clock)
+            return preview(what, clock=self._clock, provider=provider if ask_provider else None)
 
     def _plan_of(
         self,
@@ -366,6 +375,9 @@ class Connector:
             raise CampaignError(faults)
         integration = integration_of(campaign, self.settings)
         provider = self.lines[integration].provider
+        wrong_senders = self._senders(campaign, provider).faults()
+        if wrong_senders:
+            raise CampaignError([Fault("sender", sentence, source_name) for sentence in wrong_senders])
         if campaign.message.text is not None:
             wrong = provider.screen_template(Template.read(campaign.message.text))
             if wrong:
@@ -375,20 +387,22 @@ class Connector:
         return provider, integration
 
     def _screen(self, campaign: Campaign, provider: Provider) -> Screen:
-        sender = campaign.sender or self.settings.defaults.sender
         return Screen(
             text=campaign.message.text,
             defaults=campaign.message.defaults,
-            sender=None if sender is None else self._sender(sender),
-            sender_of=self._sender,
+            senders=self._senders(campaign, provider),
             max_parts=campaign.max_parts,
             limits=provider.limits,
             numbers=Numbers(self.settings.screening.default_region),
         )
 
-    def _sender(self, name: str) -> str:
-        known = self.settings.senders.get(name)
-        return name if known is None else known.value
+    def _senders(self, campaign: Campaign, provider: Provider) -> Senders:
+        named = {
+            name: Sender(sender.value, frozenset(sender.countries)) for name, sender in self.settings.senders.items()
+        }
+        default = self.settings.defaults.sender
+        own = campaign.senders or (() if default is None else (default,))
+        return Senders([named.get(name) or Sender(name) for name in own], named, provider.screen_sender)
 
     def _existing(self, key: str, *, given: bool) -> Row[Any] | None:
         with self.ledger.read() as connection:

@@ -1,9 +1,11 @@
 """Deciding, with a reason, who is not messaged, before anything is sent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 
+from connector.audience.senders import Sender, Senders
+from connector.model.errors import Fault, RecipientsError
 from connector.model.event import SkipReason
 from connector.model.limits import Limits
 from connector.model.parts import PartCounter
@@ -60,22 +62,21 @@ class Screen:
         *,
         text: str | None,
         defaults: Mapping[str, str],
-        sender: str | None,
-        sender_of: Callable[[str], str],
+        senders: Senders,
         max_parts: int,
         limits: Limits,
         numbers: Numbers,
     ) -> None:
         self._text = text
         self._defaults = defaults
-        self._sender = sender
-        self._sender_of = sender_of
+        self._senders = senders
+        self._by_country = senders.depends_on_country
         self._max_parts = max_parts
         self._max_characters = limits.text_characters or 1_000_000_000
         self._max_value = limits.value_characters or 1_000_000_000
         self._canonical = numbers.canonical
         self.shapes: dict[tuple[str | None, bool], Shape] = {}
-        self._own = self._shape(sender, False) if text is not None else None
+        self._own = self._shape(senders.first.value, False) if text is not None else None
         self._without_default = frozenset(place for place, name in enumerate(self.names) if name not in defaults)
 
     def _shape(self, sender: str | None, host_text: bool) -> Shape:
@@ -96,8 +97,14 @@ class Screen:
         """The message of one row, with its reason when it is not to be sent."""
         to, customer_id, text, sender, metadata, values = read
         number = self._canonical(to) if to else None
+        unserved = False
+        chosen = self._senders.first
+        if number is not None and (self._by_country or sender is not None):
+            found = self._sender_of(sender, number[1], ordinal)
+            unserved = found is None
+            chosen = found or chosen
         if text is not None:
-            shape = self._shape(self._sender if sender is None else self._sender_of(sender), True)
+            shape = self._shape(chosen.value, True)
             values = (text,)
             incomplete = False
         else:
@@ -105,11 +112,11 @@ class Screen:
             incomplete = own is None or (
                 None in values and any(values[place] is None for place in self._without_default)
             )
-            if sender is not None:
-                own = self._shape(self._sender_of(sender), False)
-            shape = own or self._shape(self._sender, True)
             if own is None:
+                shape = self._shape(chosen.value, True)
                 values = ()
+            else:
+                shape = own if own.sender == chosen.value else self._shape(chosen.value, False)
         content = _as_json(values) if values else None
         if number is None:
             reason: str | None = SkipReason.invalid_number
@@ -117,7 +124,9 @@ class Screen:
         else:
             address, country = number
             parts = None
-            if incomplete:
+            if unserved:
+                reason = SkipReason.country
+            elif incomplete:
                 reason = SkipReason.missing_parameter
             else:
                 parts, characters = shape.counter.count(values)
@@ -140,6 +149,17 @@ class Screen:
             None if reason is None else "skipped",
             reason,
         )
+
+    def _sender_of(self, named: str | None, country: str, ordinal: int) -> Sender | None:
+        """The sender for a row; None: none of them is used in this country."""
+        if named is None:
+            return self._senders.of_country(country)
+        sender = self._senders.of_row(named)
+        if (sender.value, False) not in self.shapes and (sender.value, True) not in self.shapes:
+            wrong = self._senders.what_is_wrong(sender)
+            if wrong:
+                raise RecipientsError([Fault(f"row {ordinal + 1}", f"The sender {named!r} can't be used. {wrong}")])
+        return sender if sender.serves(country) else None
 
     def _note_long(self, shape: Shape, values: Sequence[str | None]) -> None:
         for place, name in enumerate(shape.template.names):

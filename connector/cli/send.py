@@ -11,7 +11,7 @@ from connector.audience.reading import RowSource, read_file
 from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, json_option, say, table, waiting
 from connector.cli.words import REASONS
-from connector.connector import Connector, Preview
+from connector.connector import Connector, FirstRequest, Preview
 from connector.ledger.tables import DispatchState
 
 
@@ -83,11 +83,13 @@ def send(
     with Connector.from_config(config) as connector:
         if dry_run:
             with waiting("Reading the recipients ..."), recipients() as rows:
-                preview = connector.preview(campaign, rows)
+                preview = connector.preview(campaign, rows, ask_provider=True)
             if as_json:
                 document(preview.as_dict())
             else:
                 show(preview, err=False)
+            if preview.first_request is not None and preview.first_request.refused is not None:
+                sys.exit(1)
             return
         if again and key is not None:
             raise click.UsageError("--again goes without --key: a new dispatch under a name of yours has a new --key.")
@@ -125,6 +127,11 @@ def show(preview: Preview, *, err: bool) -> None:
         *((f"    {reason}", count(times), REASONS.get(reason, "")) for reason, times in preview.by_reason.items()),
         ("  to_send", count(preview.to_send), ""),
         *((f"    to {country}", count(times), "") for country, times in preview.by_country.items()),
+        *(
+            (f"    from {sender or 'no sender'}", count(times), "" if sender else "the provider's default")
+            for sender, times in preview.by_sender.items()
+            if len(preview.by_sender) > 1
+        ),
         ("number_of_message_parts", count(preview.number_of_message_parts), "what is billed"),
         *(
             (f"  of {parts} {'part' if parts == 1 else 'parts'}", count(times), "messages")
@@ -160,8 +167,26 @@ def show(preview: Preview, *, err: bool) -> None:
             title=f"\nWho would be skipped: {shown}; row 1 is the first after the header",
             err=err,
         )
+    if preview.first_request is not None:
+        click.echo(f"\n{_tried(preview.first_request)}", err=err)
     if preview.columns_not_used:
         click.echo(f"\nThese columns are not used yet: {', '.join(preview.columns_not_used)}", err=err)
+
+
+def _tried(first: FirstRequest) -> str:
+    """What the provider says of the first request, as a sentence."""
+    if first.refused is not None:
+        return f"The provider would not take this campaign. {first.refused}"
+    if first.trouble is not None:
+        return f"The provider could not be asked whether it would take this campaign. {first.trouble}"
+    if first.counted_by_provider == first.number_of_message_parts:
+        agrees = "which is what is counted here, too"
+    else:
+        agrees = f"where {first.number_of_message_parts:,} are counted here: the bill follows the provider's count"
+    return (
+        f"The provider was asked, without sending: it would take the first {first.messages:,} messages, "
+        f"and counts {first.counted_by_provider:,} parts, {agrees}."
+    )
 
 
 def _one_line(text: Any) -> str:

@@ -39,18 +39,15 @@ def campaign_faults(campaign: Campaign, settings: Settings, source: str = "campa
         )
     if campaign.integration is not None and campaign.integration not in settings.integrations:
         wrong.append(Wrong(("integration",), unknown_name(campaign.integration, integrations, "integration")))
-    if (
-        campaign.sender is not None
-        and campaign.sender not in settings.senders
-        and not re.fullmatch(SENDER, campaign.sender)
-    ):
-        sentence = unknown_name(campaign.sender, list(settings.senders), "sender")
-        wrong.append(
-            Wrong(
-                ("sender",),
-                f"{sentence} A literal one is a phone number, a short code, or up to eleven characters.",
+    for sender in campaign.senders:
+        if sender not in settings.senders and not re.fullmatch(SENDER, sender):
+            sentence = unknown_name(sender, list(settings.senders), "sender")
+            wrong.append(
+                Wrong(
+                    ("sender",),
+                    f"{sentence} A literal one is a phone number, a short code, or up to eleven characters.",
+                )
             )
-        )
     categories = list(settings.categories or KINDS)
     if campaign.category is not None and campaign.category not in categories:
         wrong.append(Wrong(("category",), unknown_name(campaign.category, categories, "category")))

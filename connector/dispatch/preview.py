@@ -11,9 +11,13 @@ from sqlalchemy import func, select
 
 from connector.dispatch.planning import Plan, plan
 from connector.dispatch.sending import load
+from connector.extension.provider import Provider
 from connector.ledger import totals
 from connector.ledger.database import Ledger
-from connector.ledger.tables import MessageState, batches, messages
+from connector.ledger.tables import MessageState, batches, messages, shapes
+from connector.model.batch import Batch
+from connector.model.errors import ConnectorError
+from connector.model.outcome import Refused
 from connector.model.parts import count_parts, encoding
 
 SAMPLES = 3
@@ -41,6 +45,20 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRequest:
+    """What the provider would make of the first request, by its own dry run."""
+
+    messages: int
+    number_of_message_parts: int
+    """As we count them."""
+    counted_by_provider: int | None = None
+    refused: str | None = None
+    """Why it would be refused."""
+    trouble: str | None = None
+    """Why the provider couldn't be asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """Who would be messaged, who not and why, with how many parts and requests."""
 
@@ -53,28 +71,52 @@ class Preview:
     number_of_message_parts: int
     requests: int
     by_country: dict[str, int]
+    by_sender: dict[str, int]
     by_parts: dict[int, int]
     """Number of parts to how many messages take so many."""
     samples: list[Sample]
     skips: list[Skip]
     """The first rows that would not be messaged."""
     columns_not_used: list[str]
+    first_request: FirstRequest | None = None
+    """None: the provider wasn't asked, or has no dry run."""
 
     def as_dict(self) -> dict[str, Any]:
         """As one JSON document."""
         return asdict(self)
 
 
-def preview(what: Plan, *, clock: Callable[[], datetime]) -> Preview:
-    """Plan a dispatch without leaving anything behind. Raises as planning does."""
+def preview(what: Plan, *, clock: Callable[[], datetime], provider: Provider | None = None) -> Preview:
+    """Plan a dispatch without leaving anything behind; where a provider is given, it tries the first request dry.
+
+    Raises as planning does.
+    """
     with tempfile.TemporaryDirectory(prefix="connector-preview-") as folder:
         ledger = Ledger(f"sqlite:///{Path(folder) / 'preview.db'}")
         try:
             # The key matters to nobody here.
             number = plan(ledger, replace(what, key=None), clock=clock)
-            return _read(ledger, what, number)
+            told = _read(ledger, what, number)
+            if provider is None or not told.requests or not provider.supports("dry_run"):
+                return told
+            with ledger.read() as connection:
+                first = connection.scalar(select(func.min(batches.c.number)))
+                batch = load(connection, first or 0, clock=clock)
+                parts = connection.scalar(select(batches.c.parts).where(batches.c.number == first)) or 0
+            return replace(told, first_request=_try_dry(provider, batch, parts))
         finally:
             ledger.close()
+
+
+def _try_dry(provider: Provider, batch: Batch, parts: int) -> FirstRequest:
+    ours = FirstRequest(batch.size, parts)
+    try:
+        said = provider.dry_run(batch)
+    except ConnectorError as error:
+        return replace(ours, trouble=str(error))
+    if isinstance(said, Refused):
+        return replace(ours, refused=said.sentence())
+    return replace(ours, counted_by_provider=said.parts)
 
 
 def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
@@ -97,6 +139,13 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             .where(live)
             .group_by(messages.c.parts)
             .order_by(messages.c.parts)
+        )
+        senders = connection.execute(
+            select(shapes.c.sender, func.count().label("times"))
+            .join(messages, (messages.c.dispatch == shapes.c.dispatch) & (messages.c.shape == shapes.c.shape))
+            .where(live)
+            .group_by(shapes.c.sender)
+            .order_by(func.count().desc())
         )
         samples: list[Sample] = []
         for one in connection.scalars(select(batches.c.number).order_by(batches.c.number).limit(SAMPLES)).all():
@@ -121,6 +170,7 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             number_of_message_parts=connection.scalar(select(func.sum(messages.c.parts)).where(live)) or 0,
             requests=connection.scalar(select(func.count()).select_from(batches)) or 0,
             by_country={row.country: row.times for row in countries},
+            by_sender={row.sender or "": row.times for row in senders},
             by_parts={row.parts: row.times for row in by_parts},
             samples=samples,
             skips=skips,

@@ -39,8 +39,12 @@ class Campaign(BaseModel):
         Field(title="Integration", description="A name from [integrations]; absent: the default one."),
     ] = None
     sender: Annotated[
-        str | None,
-        Field(title="Sender", description="A name from [senders], or a literal; absent: the default one."),
+        str | Annotated[tuple[str, ...], Field(min_length=1)] | None,
+        Field(
+            title="Sender",
+            description="A name from [senders], or a literal; or several, chosen by the recipient's country. "
+            "Absent: the default one.",
+        ),
     ] = None
     category: Annotated[
         str | None,
@@ -65,3 +69,10 @@ class Campaign(BaseModel):
         dict[str, Any],
         Field(title="Metadata", description="Comes back in every event; never sent to the provider."),
     ] = {}
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """The senders that it names."""
+        if self.sender is None:
+            return ()
+        return (self.sender,) if isinstance(self.sender, str) else self.sender

@@ -84,6 +84,8 @@ class SkipReason(StrEnum):
     """The same person stands earlier in the list."""
     missing_parameter = "missing_parameter"
     """The text needs a value that the row doesn't have."""
+    country = "country"
+    """None of the campaign's senders is used in this country."""
     too_long = "too_long"
     """The text would take more parts or characters than allowed."""
 
