@@ -11,7 +11,7 @@ from connector.dispatch.sending import Desk, Line, callbacks_expected, load
 from connector.ledger.tables import BatchState, Task, accounts, attempts, batches
 from connector.model.errors import ConnectorError, NotFound, without_words
 from connector.model.outcome import Found, FoundState
-from connector.tracking import track
+from connector.tracking import copies, outcomes, standing, track
 from connector.tracking.policy import OnAbsent
 
 logger = logging.getLogger("connector.dispatch")
@@ -25,7 +25,7 @@ def overdue(desk: Desk, number: int) -> None:
     """The worker that claimed a batch is dead or late: the batch is in doubt."""
     now = desk.clock()
     with desk.ledger.write() as connection:
-        batch = track.batch_by_number(connection, number)
+        batch = standing.batch_by_number(connection, number)
         if batch.state == BatchState.sending and batch.due_at <= now:
             _doubt_dead(connection, batch, now)
 
@@ -41,7 +41,7 @@ def recover(desk: Desk) -> int:
 
 
 def _doubt_dead(connection: Connection, batch: Row[Any], now: datetime) -> None:
-    track.doubted(
+    outcomes.doubted(
         connection,
         batch.number,
         attempt=batch.attempts,
@@ -95,7 +95,7 @@ def prove_look_up(desk: Desk, line: Line) -> bool:
         )
         if number is None:
             return False
-        known = track.batch_by_number(connection, number).provider_batch_id
+        known = standing.batch_by_number(connection, number).provider_batch_id
     if known not in _find(desk, line, number).provider_batch_ids:
         return False
     with desk.ledger.write() as connection:
@@ -125,7 +125,7 @@ def _listing_reaches(desk: Desk, line: Line, sent_at: datetime) -> bool:
 def look_up(desk: Desk, number: int) -> None:
     """Look a batch in doubt up, and act on what is found."""
     with desk.ledger.read() as connection:
-        before = track.batch_by_number(connection, number)
+        before = standing.batch_by_number(connection, number)
         line = desk.line_of(connection, before.dispatch)
         sent_at = connection.scalar(
             select(attempts.c.sent_at).where(attempts.c.batch == number).order_by(attempts.c.number.desc()).limit(1)
@@ -145,7 +145,7 @@ def look_up(desk: Desk, number: int) -> None:
                 found = Found(FoundState.cannot_tell, cause="the provider's list doesn't show a later batch yet")
     now = desk.clock()
     with desk.ledger.write() as connection:
-        batch = track.batch_by_number(connection, number)
+        batch = standing.batch_by_number(connection, number)
         if batch.state != BatchState.in_doubt:
             return
         if found.state is FoundState.accepted and line is not None:
@@ -168,7 +168,7 @@ def look_up(desk: Desk, number: int) -> None:
         if found.state is FoundState.absent and good >= GOOD_LOOK_UPS and now >= settle_at:
             if desk.policy.on_absent is OnAbsent.resend:
                 connection.execute(update(batches).where(batches.c.number == number).values(**values))
-                track.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now)
+                standing.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now)
                 logger.warning("A batch never reached the provider; it is sent again.")
                 return
             values |= {"held": True, "task": None, "due_at": None}
@@ -184,7 +184,7 @@ def look_up(desk: Desk, number: int) -> None:
 def recheck(desk: Desk, number: int) -> None:
     """Before a resent copy fires, or when two are known: keep the oldest copy and cancel the others."""
     with desk.ledger.read() as connection:
-        before = track.batch_by_number(connection, number)
+        before = standing.batch_by_number(connection, number)
         line = desk.line_of(connection, before.dispatch)
         tried = connection.execute(select(attempts).where(attempts.c.batch == number).order_by(attempts.c.number)).all()
     if before.state != BatchState.accepted:
@@ -192,22 +192,22 @@ def recheck(desk: Desk, number: int) -> None:
     known = line is not None and line.provider.account == before.account
     found = _find(desk, line, number) if line is not None and known else Found(FoundState.cannot_tell)
     now = desk.clock()
-    fires_at = max((row.send_at for row in tried if row.send_at and row.ended != track.ENDED_CANCELLED), default=now)
+    fires_at = max((row.send_at for row in tried if row.send_at and row.ended != standing.ENDED_CANCELLED), default=now)
     sure = found.state is not FoundState.cannot_tell or now >= fires_at
-    standing: list[str] = []
+    live: list[str] = []
     if sure:
-        cancelled = {row.provider_batch_id for row in tried if row.ended == track.ENDED_CANCELLED}
-        standing = [copy for copy in found.provider_batch_ids if copy not in cancelled]
-        standing += [
+        cancelled = {row.provider_batch_id for row in tried if row.ended == standing.ENDED_CANCELLED}
+        live = [copy for copy in found.provider_batch_ids if copy not in cancelled]
+        live += [
             row.provider_batch_id
             for row in tried
-            if row.ended in (track.ENDED_ACCEPTED, track.ENDED_CANCELLING)
-            and row.provider_batch_id not in (None, *standing)
+            if row.ended in (standing.ENDED_ACCEPTED, standing.ENDED_CANCELLING)
+            and row.provider_batch_id not in (None, *live)
         ]
         if line is not None and known:
-            sure = _cancel_younger(desk, line, number, standing)
+            sure = _cancel_younger(desk, line, number, live)
     with desk.ledger.write() as connection:
-        batch = track.batch_by_number(connection, number)
+        batch = standing.batch_by_number(connection, number)
         shown = connection.scalars(select(attempts.c.provider_batch_id).where(attempts.c.batch == number)).all()
         considered = {*found.provider_batch_ids, *(row.provider_batch_id for row in tried), before.provider_batch_id}
         if {batch.provider_batch_id, *shown} - considered - {None}:
@@ -215,7 +215,7 @@ def recheck(desk: Desk, number: int) -> None:
             again = {"task": Task.recheck, "due_at": now}
             connection.execute(update(batches).where(batches.c.number == number).values(**again))
             return
-        keep = standing[0] if standing else before.provider_batch_id
+        keep = live[0] if live else before.provider_batch_id
         send_at = before.send_at if keep == before.provider_batch_id else None
         values: dict[str, Any] = {"provider_batch_id": keep, "send_at": send_at}
         if not sure and now < fires_at:
@@ -228,29 +228,29 @@ def recheck(desk: Desk, number: int) -> None:
         connection.execute(update(batches).where(batches.c.number == number).values(**values))
 
 
-def _cancel_younger(desk: Desk, line: Line, number: int, standing: list[str]) -> bool:
-    """Cancel copies, the youngest first, until one is left in `standing`; False: it isn't known what became of one.
+def _cancel_younger(desk: Desk, line: Line, number: int, live: list[str]) -> bool:
+    """Cancel copies, the youngest first, until one is left in `live`; False: it isn't known what became of one.
 
     One that can't be cancelled has been sent: an older one that still waits is cancelled in its place.
     """
     with desk.ledger.write() as connection:
-        for copy in standing:
+        for copy in live:
             track.accepted(
                 connection, number, provider_batch_id=copy, attempt=None, now=desk.clock(), policy=desk.policy
             )
-    for copy in reversed(standing.copy()):
-        rest = [other for other in standing if other != copy]
+    for copy in reversed(live.copy()):
+        rest = [other for other in live if other != copy]
         if not rest:
             break
         with desk.ledger.write() as connection:
-            track.cancelling(connection, number, copy=copy, instead=rest[0])
+            copies.cancelling(connection, number, copy=copy, instead=rest[0])
         cancelled = _cancel(line, copy)
         if cancelled is None:
             return False
         with desk.ledger.write() as connection:
-            track.cancel_answered(connection, number, copy=copy, cancelled=cancelled)
+            copies.cancel_answered(connection, number, copy=copy, cancelled=cancelled)
         if cancelled:
-            standing.remove(copy)
+            live.remove(copy)
     return True
 
 
@@ -268,7 +268,7 @@ def _cancel(line: Line, provider_batch_id: str) -> bool | None:
 def identify(desk: Desk, line: Line, number: int) -> None:
     """Find the provider's id of a batch that is known to be accepted without one."""
     with desk.ledger.read() as connection:
-        if track.batch_by_number(connection, number).provider_batch_id is not None:
+        if standing.batch_by_number(connection, number).provider_batch_id is not None:
             return
     for copy in _find(desk, line, number).provider_batch_ids:
         with desk.ledger.write() as connection:
@@ -281,7 +281,7 @@ def settle(desk: Desk, number: int, verdict: str) -> None:
     """A person settles a batch in doubt: `accepted`, `resend` or `give_up`."""
     now = desk.clock()
     with desk.ledger.write() as connection:
-        batch = track.batch_by_number(connection, number)
+        batch = standing.batch_by_number(connection, number)
         if batch.state != BatchState.in_doubt:
             raise NotFound(f"The batch {batch.key} is not in doubt any more: it is {batch.state}.")
         if verdict == "accepted":
@@ -289,6 +289,6 @@ def settle(desk: Desk, number: int, verdict: str) -> None:
                 connection, number, provider_batch_id=None, attempt=batch.attempts, now=now, policy=desk.policy
             )
         elif verdict == "resend":
-            track.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now, held=False)
+            standing.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now, held=False)
         else:
-            track.given_up(connection, number, now=now)
+            outcomes.given_up(connection, number, now=now)

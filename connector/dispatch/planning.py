@@ -36,7 +36,7 @@ from connector.model.errors import KeyConflict
 from connector.model.event import EventKind, SkipReason, Status
 from connector.model.limits import MAX_BATCH_RECIPIENTS, Limits
 from connector.tracking.polling import receiver_is_there
-from connector.tracking.track import batch_key
+from connector.tracking.standing import batch_key
 
 logger = logging.getLogger("connector.dispatch")
 

@@ -31,7 +31,7 @@ from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import Template
-from connector.tracking import track
+from connector.tracking import outcomes, standing, track
 from connector.tracking.policy import Policy
 from connector.tracking.polling import receiver_is_there
 
@@ -106,7 +106,7 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
     dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
     line = desk.lines.get(dispatch.integration)
     if line is None:
-        track.stopped(
+        outcomes.stopped(
             connection,
             batch.dispatch,
             DispatchState.stopped,
@@ -114,7 +114,7 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
         )
         return None, False
     if line.provider.account != batch.account:
-        track.stopped(
+        outcomes.stopped(
             connection,
             batch.dispatch,
             DispatchState.stopped,
@@ -125,11 +125,11 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
     send_at = _send_at(desk, batch, dispatch, now)
     if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
         if batch.doubt_since is None:
-            track.expired(connection, batch.number, now=now)
+            outcomes.expired(connection, batch.number, now=now)
         else:
             # An early copy may still surface, so nobody can be said to have been skipped.
             why = "not there, and its expiry has passed: it is not sent again"
-            track.move(connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why)
+            standing.move(connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why)
         return None, False
     return _claim(desk, connection, batch, dispatch, line, send_at, now), True
 
@@ -179,7 +179,7 @@ def _claim(
 ) -> Claim:
     number = batch.attempts + 1
     deadline = now + timedelta(seconds=line.request_timeout_seconds)
-    track.move(
+    standing.move(
         connection,
         batch,
         BatchState.sending,
@@ -231,7 +231,7 @@ def load(
     clock: Callable[[], datetime] = utc_now,
 ) -> Batch:
     """A batch with its recipients, as it was last sent or would be first."""
-    batch = track.batch_by_number(connection, number)
+    batch = standing.batch_by_number(connection, number)
     dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
     attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0, clock), batch.send_at)
     return _assembled(connection, batch, dispatch, attempt, batch.first_sent_at or dispatch.created_at)
@@ -320,13 +320,13 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                         .values(due_at=now + PROOF_AFTER)
                     )
             case Refused():
-                track.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
+                outcomes.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
                 pace.well(connection, account)
             case InDoubt(cause):
-                track.doubted(connection, number, attempt=attempt, cause=cause, now=now, due_at=now + FIRST_LOOK_UP)
+                outcomes.doubted(connection, number, attempt=attempt, cause=cause, now=now, due_at=now + FIRST_LOOK_UP)
                 pace.failed(connection, account, cause, now=now, jitter=desk.jitter)
             case Throttled():
-                track.returned(
+                outcomes.returned(
                     connection, number, attempt=attempt, ended="throttled", cause=str(outcome), due_at=claimed.due_at
                 )
                 pace.throttled(
@@ -338,14 +338,14 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                     jitter=desk.jitter,
                 )
             case Stopped():
-                track.returned(
+                outcomes.returned(
                     connection, number, attempt=attempt, ended="stopped", cause=str(outcome), due_at=claimed.due_at
                 )
-                dispatch = track.batch_by_number(connection, number).dispatch
-                track.stopped(connection, dispatch, DispatchState.paused, str(outcome))
+                dispatch = standing.batch_by_number(connection, number).dispatch
+                outcomes.stopped(connection, dispatch, DispatchState.paused, str(outcome))
             case _:
                 pause = timedelta(seconds=pace.backoff_seconds(attempt - 1, desk.jitter))
-                track.returned(
+                outcomes.returned(
                     connection, number, attempt=attempt, ended="not_sent", cause=str(outcome), due_at=now + pause
                 )
                 pace.failed(connection, account, str(outcome), now=now, jitter=desk.jitter)

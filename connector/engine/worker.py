@@ -16,7 +16,7 @@ from connector.ledger import totals
 from connector.ledger.tables import Task, accounts, batches
 from connector.ledger.tables import totals as totals_table
 from connector.model.errors import ConnectorError, LedgerError, without_words
-from connector.tracking import polling, track
+from connector.tracking import polling, standing, track
 
 logger = logging.getLogger("connector.engine")
 
@@ -206,7 +206,7 @@ class Worker:
 
     def _poll(self, number: int) -> None:
         with self._desk.ledger.read() as connection:
-            row = track.batch_by_number(connection, number)
+            row = standing.batch_by_number(connection, number)
             line = self._desk.line_of(connection, row.dispatch)
         if line is not None:
             doubt.identify(self._desk, line, number)

@@ -14,7 +14,7 @@ from connector.ledger.database import Ledger
 from connector.ledger.tables import BatchState, Task, attempts, batches, messages, receivers
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, without_words
-from connector.tracking import track
+from connector.tracking import rising, standing, track
 from connector.tracking.policy import Policy
 
 logger = logging.getLogger("connector.tracking")
@@ -55,7 +55,7 @@ def poll(
     """
     answered = False
     with ledger.read() as connection:
-        asks = provider.supports("poll") and _may_tell_more(connection, track.batch_by_number(connection, number))
+        asks = provider.supports("poll") and _may_tell_more(connection, standing.batch_by_number(connection, number))
     if asks:
         try:
             for report in provider.poll(batch):
@@ -76,7 +76,7 @@ def poll(
             )
     now = clock()
     with ledger.write() as connection:
-        row = track.batch_by_number(connection, number)
+        row = standing.batch_by_number(connection, number)
         if row.state != BatchState.accepted:
             return
         ends_at = policy.period_ends(row.accepted_at, row.send_at)
@@ -87,7 +87,7 @@ def poll(
             # The provider has forgotten it: nothing can be asked any more.
             may_close = True
         if now > ends_at and may_close and not backlogged(connection, now):
-            track.unconfirmed(connection, row, now=now)
+            rising.unconfirmed(connection, row, now=now)
         if not (_open_messages(connection, row) or (now <= ends_at and _may_tell_more(connection, row))):
             values: dict[str, object] = {"task": None, "due_at": None}
         else:

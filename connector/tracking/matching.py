@@ -1,0 +1,33 @@
+"""Which batch a receipt belongs to."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from connector.ledger.tables import attempts, batches, integrations
+from connector.model.report import Receipt, ReceiptKind
+
+
+def batches_of(connection: Connection, arrivals: Iterable[tuple[str, Receipt]]) -> dict[tuple[str, str, str], Row[Any]]:
+    """The batch of each receipt, by our key first and else by the provider's id."""
+    receipts = [(integration, r) for integration, r in arrivals if r.kind is not ReceiptKind.unknown]
+    keys = {r.batch_key for _, r in receipts if r.batch_key}
+    ids = {r.provider_batch_id for _, r in receipts if r.provider_batch_id}
+    by_key = {row.key: row for row in connection.execute(select(batches).where(batches.c.key.in_(keys)))}
+    by_id: dict[str, Row[Any]] = {}
+    unkeyed = {r.provider_batch_id for _, r in receipts if r.batch_key not in by_key} & ids
+    if unkeyed:
+        query = select(attempts.c.provider_batch_id.label("copy"), *batches.c).join_from(
+            attempts, batches, attempts.c.batch == batches.c.number
+        )
+        for row in connection.execute(query.where(attempts.c.provider_batch_id.in_(unkeyed))):
+            by_id[row.copy] = row
+    account = {row.id: row.account for row in connection.execute(select(integrations))}
+    found = {}
+    for integration, receipt in receipts:
+        batch = by_key.get(receipt.batch_key or "") or by_id.get(receipt.provider_batch_id or "")
+        # A key that is known to one account proves nothing when it comes through another.
+        if batch is not None and account.get(integration) == batch.account:
+            found[integration, receipt.batch_key or "", receipt.provider_batch_id or ""] = batch
+    return found

@@ -1,0 +1,211 @@
+"""The state of a message, which only rises, whatever order its receipts come in."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from connector.ledger import log, totals
+from connector.ledger.tables import MessageState, WhyKept, addresses, messages
+from connector.model.event import RANK, EventKind, Status
+from connector.model.report import Receipt
+from connector.tracking import kept
+from connector.tracking.policy import Policy
+from connector.tracking.standing import integration_name
+
+
+@dataclass(slots=True)
+class _Place:
+    """A message, as it stands while a transaction works through its receipts."""
+
+    ordinal: int
+    shape: int
+    state: str | None
+    code: int | None
+    source: str | None
+    raw_status: str | None
+
+
+def apply(
+    connection: Connection,
+    receipts: Sequence[tuple[str, Receipt, Row[Any]]],
+    now: datetime,
+    policy: Policy,
+    count: Counter[tuple[str, str]],
+) -> None:
+    """Raise the messages that receipts speak of, each with the id of its integration and its batch."""
+    places = _places(connection, receipts)
+    changed: dict[tuple[int, int], _Place] = {}
+    rows: list[dict[str, Any]] = []
+    deltas: dict[int, Counter[str]] = {}
+    names: dict[int, str | None] = {}
+    for integration, receipt, batch in receipts:
+        place = places.get((batch.dispatch, receipt.recipient or ""))
+        if place is None or place.shape != batch.shape or not batch.first <= place.ordinal <= batch.last:
+            kept.keep(
+                connection,
+                WhyKept.unmatched,
+                integration,
+                receipt,
+                now,
+                problem=kept.NOT_IN_BATCH,
+                count=count,
+            )
+            continue
+        rank = None if receipt.status is None else RANK.get(receipt.status)
+        rises = rank is not None and rank > RANK[Status(place.state or Status.enqueued)]
+        if _is_late(receipt, place, rises, now, policy.period_ends(batch.accepted_at, batch.send_at)):
+            kept.keep(
+                connection, WhyKept.late, integration, receipt, now, batch=batch, ordinal=place.ordinal, count=count
+            )
+            continue
+        if receipt.status is None:
+            if receipt.final and place.state is None:
+                place.raw_status = receipt.raw_status
+                changed[batch.dispatch, place.ordinal] = place
+            count[integration, "without_event"] += 1
+            continue
+        if not rises:
+            count[integration, "repeated"] += 1
+            continue
+        delta = deltas.setdefault(batch.dispatch, Counter())
+        if place.state is None:
+            delta[totals.OPEN] -= 1
+        else:
+            delta[place.state] -= 1
+            delta[totals.code_name(place.state, place.source, place.code)] -= 1
+        place.state, place.code = receipt.status, receipt.status_code
+        place.source = receipt.status_code_source
+        place.raw_status = receipt.raw_status
+        delta[place.state] += 1
+        delta[totals.code_name(place.state, place.source, place.code)] += 1
+        changed[batch.dispatch, place.ordinal] = place
+        if batch.dispatch not in names:
+            names[batch.dispatch] = integration_name(connection, batch.dispatch)
+        rows.append(
+            {
+                "kind": EventKind.message,
+                "status": receipt.status,
+                "integration": names[batch.dispatch],
+                "dispatch": batch.dispatch,
+                "ordinal": place.ordinal,
+                "size": 1,
+                "occurred_at": receipt.occurred_at or now,
+                "recorded_at": now,
+                "sender": receipt.sender,
+                "status_code": receipt.status_code,
+                "status_code_source": receipt.status_code_source,
+                "error": receipt.error,
+                "comment": receipt.comment,
+                "raw_status": receipt.raw_status,
+                "number_of_message_parts": receipt.number_of_message_parts,
+                "operator": receipt.operator,
+                "encoding": receipt.encoding,
+                "channel": receipt.channel,
+                "payload": json.dumps(receipt.payload, ensure_ascii=False) if receipt.payload else None,
+            }
+        )
+    if changed:
+        connection.execute(
+            update(messages)
+            .where(messages.c.dispatch == bindparam("d"), messages.c.ordinal == bindparam("o"))
+            .values(
+                state=bindparam("s"),
+                status_code=bindparam("c"),
+                status_code_source=bindparam("cs"),
+                raw_status=bindparam("r"),
+            ),
+            [
+                {"d": d, "o": o, "s": p.state, "c": p.code, "cs": p.source, "r": p.raw_status}
+                for (d, o), p in changed.items()
+            ],
+        )
+    log.append(connection, rows)
+    for dispatch, delta in deltas.items():
+        totals.add(connection, dispatch, delta)
+
+
+def _is_late(receipt: Receipt, place: _Place, rises: bool, now: datetime, ends_at: datetime) -> bool:
+    """Whether a receipt's own time is past the waiting period.
+
+    One without a time, such as a batch's own report when it is polled, is late only where the period was closed.
+    """
+    if receipt.occurred_at is not None:
+        return receipt.occurred_at > ends_at
+    return rises and place.state is not None and now > ends_at
+
+
+def _places(connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[Any]]]) -> dict[tuple[int, str], _Place]:
+    wanted: dict[int, set[str]] = {}
+    for _, receipt, batch in receipts:
+        if receipt.recipient:
+            wanted.setdefault(batch.dispatch, set()).add(receipt.recipient)
+    found = {}
+    for dispatch, people in wanted.items():
+        query = (
+            select(
+                messages.c.address,
+                messages.c.ordinal,
+                messages.c.shape,
+                messages.c.state,
+                messages.c.status_code,
+                messages.c.status_code_source,
+                messages.c.raw_status,
+            )
+            .join_from(
+                addresses,
+                messages,
+                (addresses.c.dispatch == messages.c.dispatch) & (addresses.c.ordinal == messages.c.ordinal),
+            )
+            .where(addresses.c.dispatch == dispatch, addresses.c.address.in_(people))
+        )
+        for row in connection.execute(query):
+            found[dispatch, row.address] = _Place(
+                row.ordinal, row.shape, row.state, row.status_code, row.status_code_source, row.raw_status
+            )
+    return {place: value for place, value in found.items() if value.state not in log.NEVER_ENQUEUED}
+
+
+def unconfirmed(connection: Connection, batch: Row[Any], *, now: datetime) -> int:
+    """Close the waiting period of a batch: messages without a final report are unconfirmed."""
+    rows = connection.execute(log.members(batch).where(messages.c.state.is_(None))).all()
+    if not rows:
+        return 0
+    connection.execute(
+        update(messages)
+        .where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == bindparam("o"))
+        .values(state=MessageState.unconfirmed),
+        [{"o": row.ordinal} for row in rows],
+    )
+    integration = integration_name(connection, batch.dispatch)
+    log.append(
+        connection,
+        [
+            {
+                "kind": EventKind.message,
+                "status": Status.unconfirmed,
+                "integration": integration,
+                "dispatch": batch.dispatch,
+                "ordinal": row.ordinal,
+                "size": 1,
+                "occurred_at": now,
+                "recorded_at": now,
+                "raw_status": row.raw_status,
+            }
+            for row in rows
+        ],
+    )
+    totals.add(
+        connection,
+        batch.dispatch,
+        {
+            totals.OPEN: -len(rows),
+            MessageState.unconfirmed: len(rows),
+            totals.code_name(MessageState.unconfirmed, None, None): len(rows),
+        },
+    )
+    return len(rows)

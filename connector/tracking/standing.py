@@ -1,0 +1,85 @@
+"""Where a batch stands: its state, what its messages are counted as, and how its attempts ended."""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from connector.ledger import totals
+from connector.ledger.tables import BatchState, attempts, batches, dispatches
+
+BUCKET = {
+    BatchState.waiting: totals.WAITING,
+    BatchState.sending: totals.SENDING,
+    BatchState.in_doubt: totals.IN_DOUBT,
+    BatchState.given_up: totals.UNKNOWN,
+}
+"""Where the messages of a batch are counted while they have no state of their own."""
+
+ENDED_ACCEPTED = "accepted"
+ENDED_CANCELLING = "cancelling"
+"""The provider was, or is being, asked to cancel this copy."""
+ENDED_CANCELLED = "cancelled"
+
+
+# Statements of every batch are built once: building one costs more than running it.
+_BATCH = select(batches).where(batches.c.number == bindparam("number"))
+_CHANGE_BATCH = update(batches).where(batches.c.number == bindparam("of_number"))
+_INTEGRATION = select(dispatches.c.integration).where(dispatches.c.number == bindparam("number"))
+
+# A receipt may have proved it accepted before its own answer, or the lack of one, is written.
+_END_ATTEMPT = update(attempts).where(
+    attempts.c.batch == bindparam("of_batch"),
+    attempts.c.number == bindparam("of_number"),
+    attempts.c.ended.is_(None),
+)
+# Its answer may come after it was found, and cancelled.
+_ACCEPT_ATTEMPT = update(attempts).where(
+    attempts.c.batch == bindparam("of_batch"),
+    attempts.c.number == bindparam("of_number"),
+    attempts.c.ended.is_(None) | attempts.c.ended.not_in([ENDED_CANCELLING, ENDED_CANCELLED]),
+)
+
+
+def batch_by_number(connection: Connection, number: int) -> Row[Any]:
+    """A batch as it stands in this transaction."""
+    return connection.execute(_BATCH, {"number": number}).one()
+
+
+def move(connection: Connection, batch: Row[Any], state: BatchState, **columns: Any) -> None:
+    """Change a batch's state, and what its messages are counted as."""
+    connection.execute(_CHANGE_BATCH, {"of_number": batch.number, "state": state, **columns})
+    old, new = BUCKET.get(BatchState(batch.state)), BUCKET.get(state)
+    if old != new:
+        deltas: Counter[str] = Counter()
+        if old:
+            deltas[old] -= batch.size
+        if new:
+            deltas[new] += batch.size
+        totals.add(connection, batch.dispatch, deltas)
+
+
+def end_attempt(
+    connection: Connection,
+    batch: Row[Any],
+    attempt: int,
+    ended: str,
+    *,
+    cause: str | None = None,
+    provider_batch_id: str | None = None,
+) -> None:
+    """Note how an attempt ended."""
+    values: dict[str, Any] = {"of_batch": batch.number, "of_number": attempt, "ended": ended, "cause": cause}
+    if provider_batch_id is not None:
+        values["provider_batch_id"] = provider_batch_id
+    connection.execute(_ACCEPT_ATTEMPT if ended == ENDED_ACCEPTED else _END_ATTEMPT, values)
+
+
+def integration_name(connection: Connection, dispatch: int) -> str | None:
+    """The name of the integration of a dispatch."""
+    return connection.scalar(_INTEGRATION, {"number": dispatch})
+
+
+def batch_key(dispatch_id: str, ordinal: int, split: int) -> str:
+    """A batch's key: unique for ever, and no secret of anybody's."""
+    return f"{dispatch_id}-b{ordinal}-{split}"
