@@ -7,10 +7,13 @@ which. A request that may have left is never repeated here; safe reads are.
 import email.utils
 import logging
 import math
+import socket
+import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import httpx
@@ -59,6 +62,33 @@ class Answer:
 
 class AnswerLost(Exception):
     """The request may have been received, but no answer came."""
+
+
+class Silence(StrEnum):
+    """Why no answer came from an address."""
+
+    unknown_host = "unknown_host"
+    """No machine has this name."""
+    refused = "refused"
+    """The machine is there, and nothing listens on this port."""
+    unreachable = "unreachable"
+    """No way leads there: network, firewall, a proxy of this machine."""
+    certificate = "certificate"
+    """It shows no certificate that can be trusted for this name."""
+    encryption = "encryption"
+    """It doesn't speak TLS as it should."""
+    too_slow = "too_slow"
+    """It did not answer in time."""
+    broken_off = "broken_off"
+    """It broke the connection off, or answered something that is not HTTP."""
+
+
+class NoAnswer(Exception):
+    """No answer came from an address."""
+
+    def __init__(self, why: Silence) -> None:
+        self.why = why
+        super().__init__(why)
 
 
 class Client:
@@ -209,6 +239,43 @@ class Poster:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AnswerLost(type(error).__name__) from error
         return response.status_code
+
+
+def knock(url: str, content: bytes, headers: Mapping[str, str], *, timeout_seconds: float) -> Answer:
+    """Post a body once to an address of our own, to see what answers there; nothing is followed or repeated.
+
+    Raises `NoAnswer`.
+    """
+    try:
+        with httpx.Client(timeout=timeout_seconds, follow_redirects=False) as client:
+            return _answer(client.post(url, content=content, headers=dict(headers)))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NoAnswer(_silence(error)) from None
+
+
+def _silence(error: Exception) -> Silence:
+    causes = list(_causes(error))
+    kinds: list[tuple[type[BaseException], Silence]] = [
+        (ssl.SSLCertVerificationError, Silence.certificate),
+        (ssl.SSLError, Silence.encryption),
+        (socket.gaierror, Silence.unknown_host),
+        (httpx.InvalidURL, Silence.unknown_host),
+        (ConnectionRefusedError, Silence.refused),
+        (httpx.TimeoutException, Silence.too_slow),
+        (httpx.ConnectError, Silence.unreachable),
+        (httpx.ProxyError, Silence.unreachable),
+    ]
+    for kind, silence in kinds:
+        if any(isinstance(cause, kind) for cause in causes):
+            return silence
+    return Silence.broken_off
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it: the library's own errors hide which of the system's it was."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _answer(response: httpx.Response) -> Answer:
