@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +21,20 @@ from connector.audience.senders import Sender, Senders
 from connector.config.load import ReadSecret, check_campaign, check_settings, load_campaign, load_settings
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
+from connector.delivery import cursors
+from connector.delivery.cursors import SinkState
+from connector.delivery.in_process import sinks_of
 from connector.dispatch import doubt, pace, planning, prospects
+from connector.dispatch.feedback import feedback
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
 from connector.dispatch.sending import Desk, Line
+from connector.engine.readers import Readers
 from connector.engine.worker import ROLE, Worker
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
+from connector.extension.sink import Sink
 from connector.http import Http
 from connector.ledger import counters, log, recount, registry, totals
 from connector.ledger.database import Ledger
@@ -66,6 +73,7 @@ from connector.tracking.recording import Recorder, record
 logger = logging.getLogger("connector")
 
 FOLLOW_SECONDS = 0.25
+TAKE_OVER_SECONDS = 1.0
 
 Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[str, Any]]
 
@@ -74,8 +82,11 @@ class Connector:
     """Sends campaigns, takes reports, tells what became of everybody.
 
     `settings` is what `connector.toml` holds, as a dictionary, or checked `Settings`. `secrets` finds a
-    secret by its reference; `plugins` are used beside the installed ones. Building one starts no thread and
-    opens no connection; it is safe to share between threads, and across a fork. `close` gives everything back.
+    secret by its reference, each time that it is used; `plugins` are used beside the installed ones. `on_event` is
+    called with every event, and `sinks` take them in batches, by name, while there is work (`work`, `wait`, `run` ...).
+
+    Building one starts no thread and opens no connection; it is safe to share between threads, and across a fork.
+    `close` gives everything back; what is used after it opens anew.
 
     Raises `ConfigurationError` with everything that is wrong.
     """
@@ -86,6 +97,8 @@ class Connector:
         *,
         secrets: ReadSecret | None = None,
         plugins: Iterable[object] | Plugins = (),
+        sinks: Mapping[str, Sink] | None = None,
+        on_event: Callable[[Event], object] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.plugins = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
@@ -100,6 +113,8 @@ class Connector:
         self._by_id: dict[str, Provider] = {}
         self._recorder: Recorder | None = None
         self.ledger = Ledger(self.settings.storage.url)
+        self._sinks = sinks_of(sinks or {}, on_event)
+        self._readers = Readers(self.ledger, self._sinks, clock)
         tracking = self.settings.tracking
         self.policy = Policy(
             waiting_period=timedelta(days=tracking.waiting_period_days),
@@ -109,10 +124,20 @@ class Connector:
         )
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str] = "connector.toml", *, plugins: Iterable[object] = ()) -> Self:
+    def from_config(
+        cls,
+        path: str | os.PathLike[str] = "connector.toml",
+        *,
+        secrets: ReadSecret | None = None,
+        plugins: Iterable[object] | Plugins = (),
+        sinks: Mapping[str, Sink] | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
         """A connector from its configuration file. Raises `ConfigurationError`."""
-        loaded = Plugins(plugins)
-        return cls(load_settings(path, loaded), plugins=loaded)
+        loaded = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
+        settings = load_settings(path, loaded, secrets)
+        return cls(settings, plugins=loaded, sinks=sinks, on_event=on_event, clock=clock)
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +190,8 @@ class Connector:
                     }
                     for provider in made.values():
                         pace.register(connection, provider.account, now)
+                    # Before anything is written, so that a new sink misses nothing of it.
+                    cursors.declare(connection, self._sinks)
                 self._lines = {name: self._line(name, provider, ids[name]) for name, provider in made.items()}
                 self._by_id = {ids[name]: provider for name, provider in made.items()}
             return self._lines
@@ -446,9 +473,53 @@ class Connector:
         return Worker(self.desk)
 
     def work(self, *, max_seconds: float | None = None) -> None:
-        """Do what is due, until nothing is, or the time is up. Raises `WorkerBusy`."""
+        """Do what is due and hand over what happened, until nothing is due, or the time is up.
+
+        What is under way when the time is up is finished first: a request takes at most its timeout, a look-up of
+        a provider that fails a minute, a call of a sink as long as it likes.
+
+        Raises `WorkerBusy` when another process drains this ledger; events are handed over all the same.
+        """
         worker = self.worker()
-        worker.run(until=worker.nothing_is_due, max_seconds=max_seconds)
+        busy = None
+        with self._handing_over(max_seconds=max_seconds):
+            try:
+                worker.run(until=worker.nothing_is_due, max_seconds=max_seconds)
+            except WorkerBusy as error:
+                busy = error
+        if busy is not None:
+            raise busy
+
+    def deliver(self, *, max_seconds: float | None = None) -> None:
+        """Hand over what has happened until now, and nothing else: where another process does the work."""
+        with self._handing_over(max_seconds=max_seconds):
+            pass
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop, handing over what happens; while another process drains, wait to take over."""
+        while not stop.is_set():
+            try:
+                with self._handing_over(stop):
+                    self._drain_or_stand_by(stop)
+            except Exception as error:
+                told = error if isinstance(error, ConnectorError) else without_words(error)
+                logger.error("The worker stopped and starts again: %s", told)
+                stop.wait(TAKE_OVER_SECONDS)
+
+    def _drain_or_stand_by(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                self.worker().run(stop=stop)
+            except WorkerBusy:
+                stop.wait(TAKE_OVER_SECONDS)
+
+    @contextmanager
+    def _handing_over(self, stop: threading.Event | None = None, *, max_seconds: float | None = None) -> Iterator[None]:
+        """Hand events to the sinks while a block runs."""
+        if self._sinks:
+            self.open()
+        with self._readers.running(stop=stop, max_seconds=max_seconds):
+            yield
 
     def worker_is_running(self) -> bool:
         """Whether some process drains this ledger just now."""
@@ -495,6 +566,12 @@ class Connector:
         """Every account that was ever used."""
         with self.ledger.read() as connection:
             return overview.accounts_of(connection)
+
+    def sinks(self) -> list[SinkState]:
+        """Every sink that this ledger knows, how far it has come, and what troubles it."""
+        self.open()
+        with self.ledger.read() as connection:
+            return cursors.states(connection)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What makes no event, by integration: forged, repeated, late reports ..."""
@@ -634,12 +711,13 @@ class Dispatch:
         only where it can be settled soon.
         """
         stop = stop or threading.Event()
-        while self._stays(final=final) and not stop.is_set():
-            try:
-                self._connector.worker().run(until=lambda: not self._stays(final=final), stop=stop)
-            except WorkerBusy:
-                # Another process drains: follow it, and take over when it ends.
-                stop.wait(FOLLOW_SECONDS)
+        with self._connector._handing_over(stop):
+            while self._stays(final=final) and not stop.is_set():
+                try:
+                    self._connector.worker().run(until=lambda: not self._stays(final=final), stop=stop)
+                except WorkerBusy:
+                    # Another process drains: follow it, and take over when it ends.
+                    stop.wait(FOLLOW_SECONDS)
 
     def wait(self, *, stop: threading.Event | None = None) -> Report:
         """Drain or follow until every message is final or in doubt; returns the report."""
@@ -682,3 +760,15 @@ class Dispatch:
         for number in numbers:
             doubt.settle(self._connector.desk, number, verdict)
         return len(numbers)
+
+    def feedback(self, recipients: Iterable[str]) -> int:
+        """Tell the provider that these recipients did what the message was for; returns how many they are.
+
+        Numbers in any usual spelling. Raises `NotFound` when the provider takes no feedback, `RecipientsError` with
+        all those who got no message of this dispatch, before anything is told, and `ReadFailed` when the provider
+        can't be told; it may all be told again.
+        """
+        connector = self._connector
+        people = [recipients] if isinstance(recipients, str) else recipients
+        numbers = Numbers(connector.settings.screening.default_region)
+        return feedback(connector.ledger, connector.lines.get(self.integration), self.number, people, numbers)

@@ -10,7 +10,7 @@ from connector.cli.output import document, json_option, say
 from connector.config.load import load_settings
 from connector.connector import Connector
 from connector.extension.plugins import Plugins
-from connector.server.serve import listen, work
+from connector.server.serve import listen
 from connector.server.serve import serve as run
 
 TAKEN = "Another process sends just now; this one takes over when that ends."
@@ -80,4 +80,4 @@ def worker(config: Path) -> None:
         read_secrets(connector, connector.settings.integrations)
         if connector.worker_is_running():
             say(TAKEN)
-        work(connector, stop)
+        connector.run(stop)

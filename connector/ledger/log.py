@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select
 
 from connector.ledger.tables import (
     MessageState,
@@ -60,6 +60,11 @@ def read(connection: Connection, *, after: int, limit: int, dispatch: int | None
             found.extend(context.events(row, start, limit - len(found)))
         next_row = rows[-1].number + 1
     return found
+
+
+def end(connection: Connection) -> int:
+    """A position that everything in the log stands before, and everything that follows behind."""
+    return ((connection.scalar(select(func.max(events.c.number))) or 0) + 1) * STRIDE - 1
 
 
 class _Context:

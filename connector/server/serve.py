@@ -1,6 +1,5 @@
 """Serving: callbacks by uvicorn, and a worker beside it, until the process is told to stop."""
 
-import logging
 import signal
 import socket
 import threading
@@ -10,12 +9,9 @@ from contextlib import contextmanager
 import uvicorn
 
 from connector.connector import Connector
-from connector.model.errors import ConnectorError, InputError, WorkerBusy, without_words
+from connector.model.errors import ConnectorError, InputError
 from connector.server.app import Server
 
-logger = logging.getLogger("connector.server")
-
-TAKE_OVER_SECONDS = 1.0
 START_SECONDS = 15.0
 GRACE_SECONDS = 10
 
@@ -57,23 +53,10 @@ class _Uvicorn(uvicorn.Server):
             self._ready()
 
 
-def work(connector: Connector, stop: threading.Event) -> None:
-    """Drain until told to stop; while another process drains, wait to take over."""
-    while not stop.is_set():
-        try:
-            connector.worker().run(stop=stop)
-        except WorkerBusy:
-            stop.wait(TAKE_OVER_SECONDS)
-        except Exception as error:
-            told = error if isinstance(error, ConnectorError) else without_words(error)
-            logger.error("The worker stopped and starts again: %s", told)
-            stop.wait(TAKE_OVER_SECONDS)
-
-
 @contextmanager
 def _working(connector: Connector, with_worker: bool) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=work, args=(connector, stop), name="connector-worker")
+    thread = threading.Thread(target=connector.run, args=(stop,), name="connector-worker")
     if with_worker:
         thread.start()
     try:

@@ -1,0 +1,78 @@
+"""The readers of one process: a thread for each sink, while there is work."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from connector.delivery.delivering import deliver
+from connector.extension.sink import Sink
+from connector.ledger.database import Ledger
+from connector.model.errors import ConnectorError, WorkerBusy, without_words
+
+logger = logging.getLogger("connector.engine")
+
+IDLE_SECONDS = 0.25
+AFTER_FAILURE_SECONDS = 5.0
+
+
+class Readers:
+    """Hands events to the sinks of this process while a block runs, beside whatever else is done in it."""
+
+    def __init__(self, ledger: Ledger, sinks: Mapping[str, Sink], clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._sinks = sinks
+        self._clock = clock
+
+    @contextmanager
+    def running(self, *, stop: threading.Event | None = None, max_seconds: float | None = None) -> Iterator[None]:
+        """Read while the block runs, and at its end hand over what was written until then.
+
+        That last turn is left out when `stop` is set, the time is up, or the block raises; a call of a sink
+        that is under way is waited for in any case.
+        """
+        ends = None if max_seconds is None else time.monotonic() + max_seconds
+        block_ended, halt = threading.Event(), threading.Event()
+
+        def halted() -> bool:
+            return (
+                halt.is_set() or (stop is not None and stop.is_set()) or (ends is not None and time.monotonic() >= ends)
+            )
+
+        threads = [
+            threading.Thread(target=self._read, args=(name, sink, block_ended, halted), name=f"connector-sink-{name}")
+            for name, sink in self._sinks.items()
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+            block_ended.set()
+            for thread in threads:
+                thread.join()
+        finally:
+            halt.set()
+            block_ended.set()
+            for thread in threads:
+                thread.join()
+
+    def _read(self, name: str, sink: Sink, block_ended: threading.Event, halted: Callable[[], bool]) -> None:
+        while not halted():
+            is_last = block_ended.is_set()
+            pause_seconds = IDLE_SECONDS
+            try:
+                with self._ledger.hold(f"sink-{name}"):
+                    if deliver(self._ledger, name, sink, clock=self._clock, halted=halted):
+                        pause_seconds = 0.0
+            except WorkerBusy:
+                # Another process, or another thread of this one, hands over; it may end.
+                pass
+            except Exception as error:
+                told = error if isinstance(error, ConnectorError) else without_words(error)
+                logger.error("The events of the sink %s could not be read; they wait: %s", name, told)
+                pause_seconds = AFTER_FAILURE_SECONDS
+            if is_last:
+                return
+            block_ended.wait(pause_seconds)
