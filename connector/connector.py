@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets as randomness
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,10 @@ from connector import report as reporting
 from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
 from connector.audience.senders import Sender, Senders
+from connector.checking import callback_path, house, replies, trial
+from connector.checking.finding import Finding, Result
+from connector.checking.integration import SECRETS, senders, try_settings
+from connector.checking.trial import ToldBy, Trial
 from connector.config.load import ReadSecret, check_campaign, check_settings, load_campaign, load_settings
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
@@ -29,7 +34,7 @@ from connector.dispatch.feedback import feedback
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
-from connector.dispatch.sending import Desk, Line
+from connector.dispatch.sending import Desk, Line, callbacks_expected
 from connector.engine.readers import Readers
 from connector.engine.worker import ROLE, Worker
 from connector.extension.plugins import Plugins
@@ -49,7 +54,7 @@ from connector.ledger.tables import (
 )
 from connector.model.batch import utc_now
 from connector.model.callback import Request, Response
-from connector.model.campaign import Campaign
+from connector.model.campaign import Campaign, Message
 from connector.model.errors import (
     CampaignError,
     ConnectorError,
@@ -68,6 +73,7 @@ from connector.report import Report
 from connector.tracking import callbacks
 from connector.tracking.edge import Edge
 from connector.tracking.policy import OnAbsent, Policy
+from connector.tracking.polling import receiver_is_there
 from connector.tracking.recording import Recorder, record
 
 logger = logging.getLogger("connector")
@@ -172,10 +178,7 @@ class Connector:
         with self._guard:
             self._fresh_after_fork()
             if self._lines is None:
-                made = {
-                    name: self.plugins.setup(Integration(name, configured.settings, configured.provider), self._http)
-                    for name, configured in self.settings.integrations.items()
-                }
+                made = {name: self._provider(name) for name in self.settings.integrations}
                 now = self._clock()
                 with self.ledger.write() as connection:
                     ids = {
@@ -195,6 +198,10 @@ class Connector:
                 self._lines = {name: self._line(name, provider, ids[name]) for name, provider in made.items()}
                 self._by_id = {ids[name]: provider for name, provider in made.items()}
             return self._lines
+
+    def _provider(self, name: str) -> Provider:
+        configured = self.settings.integrations[name]
+        return self.plugins.setup(Integration(name, configured.settings, configured.provider), self._http)
 
     def _line(self, name: str, provider: Provider, integration_id: str) -> Line:
         settings = self.settings.integrations[name].settings
@@ -614,6 +621,118 @@ class Connector:
         base = public_url or f"http://{self.settings.server.host}:{self.settings.server.port}"
         return {name: f"{base}{callbacks.PATH}{line.integration_id}" for name, line in self.lines.items()}
 
+    # Trying
+
+    def check(self, *, receiving: bool | None = None) -> list[Finding]:
+        """Try everything that is configured, by safe reads and a rehearsed report of which nothing is left.
+
+        `receiving`: whether a server takes callbacks all the time; None: the ledger says.
+        """
+        found = [house.storage(self.ledger)]
+        if not self.settings.integrations:
+            sentence = "No integration is configured yet: `connector setup` asks for one."
+            return [*found, Finding("integrations", Result.wrong, sentence)]
+        if found[0].result is Result.wrong:
+            # What the services say doesn't depend on it.
+            for name, configured in self.settings.integrations.items():
+                found += try_settings(name, self._provider(name), configured.settings)
+            return found
+        public_url = self.settings.server.public_url
+        for name, line in self.lines.items():
+            found += self.try_integration(name)
+            with self.ledger.read() as connection:
+                found += house.account(name, line.provider, connection)
+            address = self.callback_addresses()[name] if public_url else None
+            found.append(
+                replies.prove(name, line.provider, self.plugins, self.ledger, address=address, now=self._clock())
+            )
+        with self.ledger.read() as connection:
+            if receiving is None:
+                receiving = receiver_is_there(connection, self._clock())
+        working = self.worker_is_running()
+        return [*found, *house.workers(receiving=receiving, working=working, called_back=public_url is not None)]
+
+    def try_integration(self, name: str) -> list[Finding]:
+        """Ask the real service of one integration, and rehearse a report through the public address."""
+        line, settings = self.lines[name], self.settings
+        found = try_settings(name, line.provider, settings.integrations[name].settings)
+        named = {sender: each.value for sender, each in settings.senders.items()}
+        readable = all(each.name != SECRETS for each in found)
+        found += senders(name, line.provider, named, settings.defaults.sender)
+        if readable:
+            found += callback_path.prove(
+                name,
+                line.provider,
+                line.integration_id,
+                settings.server.public_url,
+                self.ledger,
+                behind=f"{settings.server.host}:{settings.server.port}",
+                clock=self._clock,
+            )
+        return found
+
+    def try_number(
+        self, number: str, *, integration: str | None = None, wait_seconds: float = trial.WAIT_SECONDS
+    ) -> Trial:
+        """Send a real message to one number, and wait for its report: called back, or else asked for.
+
+        It goes the way of every message, as a campaign of its own, and stays in the ledger as one. Raises
+        `CampaignError` where no integration is the default one.
+        """
+        categories = self.settings.categories
+        kinds = [name for name, each in categories.items() if each.kind == "transactional"]
+        campaign = Campaign(
+            name=trial.CAMPAIGN,
+            message=Message(text=trial.TEXT),
+            integration=integration,
+            sender=None if self.settings.defaults.sender else tuple(self.settings.senders) or None,
+            category=next(iter(kinds), None if categories else "transactional"),
+        )
+        integration = self.integration_of(campaign)
+        if not self.worker_is_running():
+            with self.ledger.read() as connection:
+                others = trial.unfinished(connection)
+            if others:
+                return Trial(integration, cause=trial.would_send_others(others))
+        started = self._clock()
+        key = f"{trial.CAMPAIGN}-{randomness.token_hex(8)}"
+        dispatch = self.plan(campaign, [Recipient(number)], key=key)
+        try:
+            return self._tried(dispatch, started, wait_seconds)
+        finally:
+            if not dispatch.report().is_settled:
+                # Nobody wants it tomorrow, when somebody works on this ledger again.
+                dispatch.pause()
+
+    def _tried(self, dispatch: "Dispatch", started: datetime, wait_seconds: float) -> Trial:
+        with self.ledger.read() as connection:
+            called_back = callbacks_expected(connection, self.lines[dispatch.integration], self._clock())
+        with _within(wait_seconds) as over:
+            dispatch.drain(stop=over)
+        if dispatch.report().open:
+            if called_back:
+                later = self._clock() + timedelta(seconds=wait_seconds + trial.POLL_SECONDS)
+                with self.ledger.write() as connection:
+                    trial.poll_at(connection, dispatch.number, later)
+            with _within(wait_seconds) as over:
+                dispatch.drain(final=True, stop=over)
+        told_by = ToldBy.callback if called_back else ToldBy.poll
+        if called_back and dispatch.report().open:
+            told_by = ToldBy.poll
+            with self.ledger.write() as connection:
+                trial.poll_at(connection, dispatch.number, self._clock())
+            with _within(trial.POLL_SECONDS) as over:
+                dispatch.drain(final=True, stop=over)
+        return trial.outcome(
+            dispatch.integration,
+            dispatch.report(),
+            dispatch.events(),
+            started=started,
+            told_by=told_by,
+            called_back=called_back,
+            waited_seconds=wait_seconds,
+        )
+
     # Receiving
 
     def _read_callback(self, request: Request) -> callbacks.Read | Response:
@@ -648,6 +767,19 @@ class Connector:
     def asgi(self) -> Edge:
         """The receiving edge as an ASGI application, to mount or to serve."""
         return Edge(self._read_callback, lambda: self.recorder)
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[threading.Event]:
+    """An event that is set when the time is up."""
+    over = threading.Event()
+    timer = threading.Timer(seconds, over.set)
+    timer.start()
+    try:
+        yield over
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class Dispatch:
