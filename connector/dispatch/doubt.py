@@ -11,7 +11,7 @@ from connector.dispatch.sending import Desk, Line, callbacks_expected, load
 from connector.ledger.tables import BatchState, Task, accounts, attempts, batches
 from connector.model.errors import ConnectorError, NotFound, without_words
 from connector.model.outcome import Found, FoundState
-from connector.tracking import copies, outcomes, standing, track
+from connector.tracking import copies, outcomes, refusals, standing, track
 from connector.tracking.policy import OnAbsent
 
 logger = logging.getLogger("connector.dispatch")
@@ -292,3 +292,4 @@ def settle(desk: Desk, number: int, verdict: str) -> None:
             standing.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now, held=False)
         else:
             outcomes.given_up(connection, number, now=now)
+            refusals.advance(connection, batch.dispatch, batch.shape, now=now)

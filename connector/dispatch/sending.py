@@ -31,7 +31,7 @@ from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import Template
-from connector.tracking import outcomes, standing, track
+from connector.tracking import outcomes, refusals, standing, track
 from connector.tracking.policy import Policy
 from connector.tracking.polling import receiver_is_there
 
@@ -126,6 +126,7 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
     if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
         if batch.doubt_since is None:
             outcomes.expired(connection, batch.number, now=now)
+            refusals.advance(connection, batch.dispatch, batch.shape, now=now)
         else:
             # An early copy may still surface, so nobody can be said to have been skipped.
             why = "not there, and its expiry has passed: it is not sent again"
@@ -320,7 +321,7 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                         .values(due_at=now + PROOF_AFTER)
                     )
             case Refused():
-                outcomes.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
+                refusals.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
                 pace.well(connection, account)
             case InDoubt(cause):
                 outcomes.doubted(connection, number, attempt=attempt, cause=cause, now=now, due_at=now + FIRST_LOOK_UP)

@@ -108,6 +108,8 @@ class Task(StrEnum):
     """A copy is scheduled at the provider: look once more whether an older one has surfaced."""
     poll = "poll"
     """Ask for its reports."""
+    trial = "trial"
+    """Nothing yet: it waits for what becomes of another batch of the same sender and text."""
 
 
 class MessageState(StrEnum):
@@ -374,3 +376,28 @@ cursors = Table(
     Column("trouble", Text),
 )
 """How far each reader of the log has come: everything up to `position` was taken."""
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("dispatch", Number, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("probe", Number),
+    Column("descents", Integer, nullable=False),
+    PrimaryKeyConstraint("dispatch", "shape"),
+)
+"""Senders and texts that the provider refused without saying for whom: one batch of them is sent at a time."""
+
+refused_alone = Table(
+    "refused_alone",
+    metadata,
+    Column("batch", Number, primary_key=True, autoincrement=False),
+    Column("dispatch", Number, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("descent", Integer, nullable=False),
+    Column("status_code", Integer, nullable=False),
+    Column("error", Text),
+    Column("comment", Text),
+    Index("refused_alone_by_shape", "dispatch", "shape"),
+)
+"""Batches of one recipient that were refused during a trial: its end tells whether it was about them."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from connector.ledger import counters
 from connector.ledger.tables import BatchState, WhyKept
 from connector.model.report import Receipt, ReceiptKind
-from connector.tracking import copies, kept, people, rising
+from connector.tracking import copies, kept, people, refusals, rising
 from connector.tracking.matching import batches_of
 from connector.tracking.policy import Policy
 from connector.tracking.standing import BUCKET, batch_by_number
@@ -46,6 +46,7 @@ def accepted(
         callbacks_expected=callbacks_expected,
     )
     if batch is not None:
+        refusals.accepted(connection, batch.dispatch, batch.shape, now=now)
         received(connection, kept.release_of(connection, batch.key, provider_batch_id), now=now, policy=policy)
 
 
