@@ -1,31 +1,48 @@
 """HTTP to providers and platforms: the only room that knows httpx.
 
 What a caller needs to know of a request is told apart here: whether it left, whether an answer came, and
-which. A request that may have left is never repeated here; safe reads are.
+which. A request that may have left is never repeated here, unless it was surely refused; safe reads are.
 """
 
 import email.utils
 import logging
 import math
+import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import stamina
 from pydantic_core import from_json
 
-from connector.model.errors import NotReached, ReadFailed, ReadRefused
+from connector.model.errors import (
+    ConfigurationError,
+    NotReached,
+    NotSent,
+    ReadFailed,
+    ReadRefused,
+    Stopped,
+    Throttled,
+)
 
 log = logging.getLogger("connector.http")
 
 MAX_CONNECTIONS = 32
 READ_ATTEMPTS = 4
+EARLY_SECONDS = 60.0
+"""A token is renewed so long before its end, or in the last tenth of its life where that is shorter."""
+EARLY_PAUSE_SECONDS = 5.0
+"""After a renewal ahead of time has failed, the next one waits so long."""
+UNSAID_LIFE_SECONDS = 300.0
+"""How long a token is used whose end isn't told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +108,159 @@ class NoAnswer(Exception):
         super().__init__(why)
 
 
+class NoToken(Stopped):
+    """The credentials for access tokens are wrong, or can't be read."""
+
+    def __init__(self, message: str | None = None, *, http_status: int | None = None, error: str | None = None) -> None:
+        self.http_status = http_status
+        """None: nobody was asked."""
+        self.error = error
+        """The token endpoint's own word: `invalid_client`."""
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str
+    renew_at: float
+    ends_at: float
+    """On the monotonic clock."""
+
+
+class ClientCredentials:
+    """OAuth2 by client credentials (RFC 6749, section 4.4): one access token, shared by all threads.
+
+    It is fetched at first use and renewed ahead of its end, by one thread at a time: while it holds the others
+    go on with it, else they wait and share what comes of it. The secret is read for every token anew.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        read_secret: Callable[[], str],
+        *,
+        timeout_seconds: float = 30.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        parts = urlsplit(token_url)
+        self._host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._url = token_url
+        self._client_id = client_id
+        self._read_secret = read_secret
+        self._monotonic = monotonic
+        self._timeout_seconds = timeout_seconds
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 10.0)), follow_redirects=False
+        )
+        self._lock = threading.Lock()
+        self._token: _Token | None = None
+        self._failures = 0
+        self._failure: NotSent | None = None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def token(self) -> str:
+        """An access token.
+
+        Raises `NotReached` when the token endpoint doesn't answer as it should, `Throttled` when it asks to
+        wait, `NoToken` when it refuses the credentials or the secret can't be read.
+        """
+        token, now = self._token, self._monotonic()
+        if token is None or now >= token.ends_at:
+            return self._fetched(instead_of=token)
+        if now >= token.renew_at and self._lock.acquire(blocking=False):
+            try:
+                if self._token is token:
+                    self._renew_early(token, now)
+            finally:
+                self._lock.release()
+            # Whichever holds now.
+            return (self._token or token).value
+        return token.value
+
+    def renewed(self, refused: str) -> str:
+        """Another token than the one that was refused as expired; raises as `token` does."""
+        token = self._token
+        if token is not None and token.value != refused:
+            return self.token()
+        return self._fetched(instead_of=token)
+
+    def _fetched(self, *, instead_of: _Token | None) -> str:
+        failures = self._failures
+        with self._lock:
+            if self._token is not None and (instead_of is None or self._token.value != instead_of.value):
+                return self._token.value
+            if self._failure is not None and self._failures != failures:
+                # Somebody else has asked while this thread waited.
+                raise self._failure
+            try:
+                self._token = self._fetch()
+            except NotSent as error:
+                self._failures += 1
+                self._failure = error
+                raise
+            return self._token.value
+
+    def _renew_early(self, token: _Token, now: float) -> None:
+        try:
+            self._token = self._fetch()
+        except NotSent as error:
+            log.warning("The access token could not be renewed ahead of its end: %s", error)
+            self._token = replace(token, renew_at=now + EARLY_PAUSE_SECONDS)
+
+    def _fetch(self) -> _Token:
+        try:
+            secret = self._read_secret()
+        except ConfigurationError as error:
+            raise NoToken(str(error)) from error
+        try:
+            with self._client.stream(
+                "POST", self._url, data={"grant_type": "client_credentials"}, auth=(self._client_id, secret)
+            ) as response:
+                answer = Answer(response.status_code, _headers(response), _read_within(response, self._timeout_seconds))
+        except _Dripping as error:
+            raise NotReached(f"{self._host} did not end its answer in time.") from error
+        except httpx.HTTPError as error:
+            raise NotReached(_describe(error, self._host)) from error
+        if answer.status == 429:
+            raise Throttled(
+                f"{self._host} gives no access token for now: too many were asked for.",
+                retry_after_seconds=answer.retry_after_seconds(datetime.now(UTC)),
+            )
+        parsed = answer.json()
+        said = parsed if isinstance(parsed, dict) else {}
+        if 300 <= answer.status < 500 and answer.status != 408:
+            raise self._refused(answer.status, said.get("error"))
+        value = said.get("access_token")
+        if answer.status != 200 or not isinstance(value, str) or not _fits_header(value):
+            raise NotReached(f"{self._host} answered without an access token (HTTP {answer.status}).")
+        return self._holding(value, said.get("expires_in"))
+
+    def _refused(self, status: int, word: Any) -> NoToken:
+        if status not in (400, 401, 403):
+            return NoToken(f"{self._host} gives no access tokens at this address (HTTP {status}).", http_status=status)
+        error = word if isinstance(word, str) and re.fullmatch(r"[a-z_]{1,40}", word) else None
+        said = f" {error}" if error else ""
+        return NoToken(f"{self._host} refused the credentials (HTTP {status}{said}).", http_status=status, error=error)
+
+    def _holding(self, value: str, expires_in: Any) -> _Token:
+        now = self._monotonic()
+        known = isinstance(expires_in, int | float) and not isinstance(expires_in, bool) and expires_in > 0
+        life_seconds = float(expires_in) if known else UNSAID_LIFE_SECONDS
+        return _Token(value, now + life_seconds - min(EARLY_SECONDS, life_seconds / 10), now + life_seconds)
+
+
+def _fits_header(value: str) -> bool:
+    return bool(value) and value.isascii() and value.isprintable() and " " not in value
+
+
 class Client:
     """One integration's connection to one host.
 
-    Synchronous and safe to share between threads. `close` gives its connections back.
+    Synchronous and safe to share between threads. With `credentials` every request carries a token of theirs.
+    `close` gives its connections back.
     """
 
     def __init__(
@@ -102,10 +268,12 @@ class Client:
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
+        credentials: ClientCredentials | None = None,
         timeout_seconds: float = 30.0,
         connect_timeout_seconds: float = 10.0,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._credentials = credentials
         self._timeout_seconds = timeout_seconds
         self._client = httpx.Client(
             base_url=self.base_url,
@@ -119,13 +287,29 @@ class Client:
         self._client.close()
 
     def post_once(self, path: str, content: bytes, *, before_write: Callable[[], None] | None = None) -> Answer:
-        """Post a JSON body once and never again.
+        """Post a JSON body once and never again, unless it was surely refused because its token has expired.
 
         `before_write` runs after the connection stands, at the last moment before the request is
-        written; what it raises keeps the request from leaving.
+        written, also when it is repeated; what it raises keeps the request from leaving.
 
-        Raises `NotReached` when the request surely did not leave, `AnswerLost` when it may have.
+        Raises `NotReached` when the request surely did not leave, `AnswerLost` when it may have; where a token
+        is needed, as `ClientCredentials.token` does.
         """
+        return self._with_token(lambda token: self._post(path, content, token, before_write))
+
+    def _with_token(self, ask: Callable[[dict[str, str]], Answer]) -> Answer:
+        """The answer to what is asked with a token; with another one where the first has expired meanwhile."""
+        if self._credentials is None:
+            return ask({})
+        token = self._credentials.token()
+        answer = ask(_bearer(token))
+        if answer.status == 401 and "expired" in answer.headers.get("www-authenticate", "").lower():
+            answer = ask(_bearer(self._credentials.renewed(token)))
+        return answer
+
+    def _post(
+        self, path: str, content: bytes, token: dict[str, str], before_write: Callable[[], None] | None
+    ) -> Answer:
         leaving = False
 
         def watch(event: str, info: dict[str, Any]) -> None:
@@ -140,25 +324,18 @@ class Client:
                 "POST",
                 path,
                 content=content,
-                headers={"content-type": "application/json"},
+                headers={"content-type": "application/json", **token},
                 extensions={"trace": watch},
             ) as response:
-                body = self._read_within(response, time.monotonic() + self._timeout_seconds)
+                body = _read_within(response, self._timeout_seconds)
+        except _Dripping as error:
+            raise AnswerLost(f"{self.base_url} did not end its answer in time.") from error
         except httpx.HTTPError as error:
             what = _describe(error, self.base_url)
             if leaving:
                 raise AnswerLost(what) from error
             raise NotReached(what) from error
         return Answer(response.status_code, _headers(response), body)
-
-    def _read_within(self, response: httpx.Response, ends: float) -> bytes:
-        """The body of an answer, which may not drip for ever: timeouts of the library are for each piece."""
-        chunks = []
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            if time.monotonic() > ends:
-                raise AnswerLost(f"{self.base_url} did not end its answer in time.")
-        return b"".join(chunks)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Read, asking again after failures of the network, 5xx and 429.
@@ -171,7 +348,33 @@ class Client:
         """Delete, which may be repeated; errors as for `get`."""
         return self._read("DELETE", path, None)
 
+    def post_repeatable(self, path: str, content: bytes) -> Answer:
+        """Post a JSON body that does no more when it is posted twice, asking again as `get` does.
+
+        A refusal is returned as it came. Raises `ReadFailed` when no good answer comes, and `ReadRefused` when
+        no token can be had.
+        """
+        return self._ask("POST", path, None, content)
+
     def _read(self, method: str, path: str, params: Mapping[str, str] | None) -> Answer:
+        answer = self._ask(method, path, params, None)
+        if answer.status in (401, 403):
+            raise ReadRefused(
+                f"{self.base_url} refused the credentials (HTTP {answer.status}).", http_status=answer.status
+            )
+        if answer.status >= 300 and answer.status != 404:
+            raise ReadRefused(f"{self.base_url} refused a look-up (HTTP {answer.status}).", http_status=answer.status)
+        return answer
+
+    def _ask(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None) -> Answer:
+        """What may be asked more than once, until it is answered."""
+        kind = {} if content is None else {"content-type": "application/json"}
+
+        def once(token: dict[str, str]) -> Answer:
+            return _answer(
+                self._client.request(method, path, params=params, content=content, headers={**kind, **token})
+            )
+
         def waits(error: Exception) -> bool | float:
             if isinstance(error, _TryAgain):
                 return error.wait_seconds or True
@@ -182,21 +385,25 @@ class Client:
                 on=waits, attempts=READ_ATTEMPTS, timeout=60.0, wait_initial=0.2, wait_max=5.0
             ):
                 with attempt:
-                    response = self._client.request(method, path, params=params)
-                    answer = _answer(response)
-                    if answer.status == 429 or answer.status >= 500:
-                        wait_seconds = answer.retry_after_seconds(datetime.now(UTC))
-                        raise _TryAgain(f"HTTP {answer.status}", wait_seconds)
+                    answer = self._once_with_token(once)
         except _TryAgain as error:
-            raise ReadFailed(f"{self.base_url} answered {error} to a look-up.") from error
+            raise ReadFailed(str(error)) from error
         except httpx.HTTPError as error:
             raise ReadFailed(_describe(error, self.base_url)) from error
-        if answer.status in (401, 403):
-            raise ReadRefused(
-                f"{self.base_url} refused the credentials (HTTP {answer.status}).", http_status=answer.status
-            )
-        if answer.status >= 300 and answer.status != 404:
-            raise ReadRefused(f"{self.base_url} refused a look-up (HTTP {answer.status}).", http_status=answer.status)
+        return answer
+
+    def _once_with_token(self, once: Callable[[dict[str, str]], Answer]) -> Answer:
+        try:
+            answer = self._with_token(once)
+        except NoToken as error:
+            raise ReadRefused(str(error), http_status=error.http_status) from error
+        except Throttled as error:
+            raise _TryAgain(str(error), error.retry_after_seconds) from error
+        except NotReached as error:
+            raise _TryAgain(str(error), None) from error
+        if answer.status == 429 or answer.status >= 500:
+            wait_seconds = answer.retry_after_seconds(datetime.now(UTC))
+            raise _TryAgain(f"{self.base_url} answered HTTP {answer.status} to a look-up.", wait_seconds)
         return answer
 
 
@@ -278,6 +485,25 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+class _Dripping(Exception):
+    """An answer did not end in time."""
+
+
+def _read_within(response: httpx.Response, seconds: float) -> bytes:
+    """The body of an answer, which may not drip for ever: timeouts of the library are for each piece."""
+    ends = time.monotonic() + seconds
+    chunks = []
+    for chunk in response.iter_bytes():
+        chunks.append(chunk)
+        if time.monotonic() > ends:
+            raise _Dripping
+    return b"".join(chunks)
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
 def _answer(response: httpx.Response) -> Answer:
     return Answer(response.status_code, _headers(response), response.content)
 
@@ -309,21 +535,30 @@ class Http:
     """
 
     def __init__(self) -> None:
-        self._clients: list[Client] = []
+        self._made: list[Client | ClientCredentials] = []
 
     def client(
         self,
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
+        credentials: ClientCredentials | None = None,
         timeout_seconds: float = 30.0,
     ) -> Client:
         """A client for one host; it is closed with this object."""
-        made = Client(base_url, headers=headers, timeout_seconds=timeout_seconds)
-        self._clients.append(made)
+        made = Client(base_url, headers=headers, credentials=credentials, timeout_seconds=timeout_seconds)
+        self._made.append(made)
+        return made
+
+    def client_credentials(
+        self, token_url: str, client_id: str, read_secret: Callable[[], str], *, timeout_seconds: float = 30.0
+    ) -> ClientCredentials:
+        """Credentials that fetch access tokens; they are closed with this object."""
+        made = ClientCredentials(token_url, client_id, read_secret, timeout_seconds=timeout_seconds)
+        self._made.append(made)
         return made
 
     def close(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
+        for made in self._made:
+            made.close()
+        self._made.clear()

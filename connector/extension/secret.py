@@ -8,6 +8,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from connector.model.errors import ConfigurationError
+
 REFERENCE = r"^(env|file|keyring):.+$"
 
 
@@ -30,7 +32,16 @@ class Secret:
         """
         if self._read is None:
             raise RuntimeError("this secret was not bound to a reader")
-        return self._read(self.reference)
+        try:
+            value: object = self._read(self.reference)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            # What it raised may hold the secret.
+            raise ConfigurationError(f"The host's function for secrets failed ({type(error).__name__}).") from None
+        if not isinstance(value, str):
+            raise ConfigurationError("The host's function for secrets found none for a setting that needs one.")
+        return value
 
     def bound(self, read: Callable[[str], str]) -> "Secret":
         """The same secret, with the function that finds it."""

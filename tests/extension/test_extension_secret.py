@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from connector.config.secrets import read_secret
 from connector.extension import IntegrationSettings, Secret
+from connector.model.errors import ConfigurationError
 
 VALUE = "the-value-itself"
 
@@ -115,3 +116,18 @@ def test_every_provider_hides_what_it_was_given() -> None:
     with pytest.raises(ValidationError) as raised:
         Own(pin=VALUE)  # type: ignore[arg-type]
     assert VALUE not in str(raised.value)
+
+
+def test_whatever_a_hosts_function_raises_is_a_secret_that_cannot_be_found() -> None:
+    def fails(reference: str) -> str:
+        raise OSError(f"no {VALUE} here")
+
+    with pytest.raises(ConfigurationError) as caught:
+        Secret("token", fails).value()
+    assert "OSError" in str(caught.value)
+    assert VALUE not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_hosts_function_that_finds_nothing_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="found none"):
+        Secret("token", {}.get).value()  # type: ignore[arg-type]
