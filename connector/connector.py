@@ -29,7 +29,7 @@ from connector.config.settings import Settings
 from connector.delivery import cursors
 from connector.delivery.cursors import SinkState
 from connector.delivery.in_process import sinks_of
-from connector.dispatch import doubt, pace, planning, prospects
+from connector.dispatch import cancelling, doubt, pace, planning, prospects
 from connector.dispatch.feedback import feedback
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
@@ -863,6 +863,14 @@ class Dispatch:
     def resume(self) -> None:
         """Go on after a pause or a stop, the cause being mended."""
         self._set_state(DispatchState.running, None, (DispatchState.paused, DispatchState.stopped))
+
+    def cancel(self) -> bool:
+        """End it for good: what waits is skipped, and the worker calls back what the provider will still cancel.
+
+        What is in doubt is looked up as ever, and never sent again. False: it was cancelled before.
+        """
+        connector = self._connector
+        return cancelling.cancel(connector.ledger, self.number, now=connector._clock())
 
     def _set_state(self, state: DispatchState, cause: str | None, before: tuple[DispatchState, ...]) -> None:
         with self._connector.ledger.write() as connection:

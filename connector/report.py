@@ -81,7 +81,7 @@ class Report:
 def state_of(dispatch: Row[Any], counts: dict[str, int]) -> str:
     """A dispatch's state: what is stored, or finished when nothing is left to do."""
     left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
-    if dispatch.state == DispatchState.planning or left:
+    if dispatch.state in (DispatchState.planning, DispatchState.cancelled) or left:
         return str(dispatch.state)
     return DispatchState.finished
 

@@ -10,6 +10,7 @@ from connector.dispatch import pace
 from connector.dispatch.sending import Desk, Line, callbacks_expected, load
 from connector.ledger.tables import BatchState, Task, accounts, attempts, batches
 from connector.model.errors import ConnectorError, NotFound, without_words
+from connector.model.event import SkipReason
 from connector.model.outcome import Found, FoundState
 from connector.tracking import copies, outcomes, refusals, standing, track
 from connector.tracking.policy import OnAbsent
@@ -166,6 +167,10 @@ def look_up(desk: Desk, number: int) -> None:
         said = "not there" if found.state is FoundState.absent else f"can't tell: {found.cause}"
         values: dict[str, Any] = {"look_ups": batch.look_ups + 1, "good_look_ups": good, "last_look_up": said}
         if found.state is FoundState.absent and good >= GOOD_LOOK_UPS and now >= settle_at:
+            if outcomes.is_cancelled(connection, batch.dispatch):
+                connection.execute(update(batches).where(batches.c.number == number).values(**values))
+                outcomes.withdrawn(connection, number, SkipReason.cancelled, now=now)
+                return
             if desk.policy.on_absent is OnAbsent.resend:
                 connection.execute(update(batches).where(batches.c.number == number).values(**values))
                 standing.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now)
@@ -225,6 +230,8 @@ def recheck(desk: Desk, number: int) -> None:
             called_back = line is not None and callbacks_expected(connection, line, now)
             pause = desk.policy.first_poll if called_back else desk.policy.first_poll_alone
             values |= {"task": Task.poll, "due_at": max(now, send_at or now) + pause}
+            if outcomes.is_cancelled(connection, batch.dispatch):
+                values |= {"task": Task.cancel, "due_at": now}
         connection.execute(update(batches).where(batches.c.number == number).values(**values))
 
 
@@ -288,6 +295,8 @@ def settle(desk: Desk, number: int, verdict: str) -> None:
             track.accepted(
                 connection, number, provider_batch_id=None, attempt=batch.attempts, now=now, policy=desk.policy
             )
+        elif verdict == "resend" and outcomes.is_cancelled(connection, batch.dispatch):
+            raise NotFound(f"The dispatch of the batch {batch.key} was cancelled: nothing of it is sent again.")
         elif verdict == "resend":
             standing.move(connection, batch, BatchState.waiting, task=Task.send, due_at=now, held=False)
         else:

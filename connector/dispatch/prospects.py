@@ -21,6 +21,8 @@ def stays(connection: Connection, dispatch: int, *, now: datetime, window: timed
     counts = totals.read(connection, dispatch)
     if _has_copy_to_recheck(connection, dispatch):
         return True
+    if row.state == DispatchState.cancelled and _is_called_back(connection, dispatch, now=now):
+        return True
     left = any(counts.get(name) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
     if left and row.state in (DispatchState.paused, DispatchState.stopped):
         return bool(counts.get(totals.SENDING))
@@ -50,6 +52,14 @@ def _has_copy_to_recheck(connection: Connection, dispatch: int) -> bool:
     """Whether a resent copy waits at the provider, to be looked up once more before it fires."""
     query = select(batches.c.number).where(
         batches.c.dispatch == dispatch, batches.c.state == BatchState.accepted, batches.c.task == Task.recheck
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _is_called_back(connection: Connection, dispatch: int, *, now: datetime) -> bool:
+    """Whether the provider is yet to be asked to cancel something."""
+    query = select(batches.c.number).where(
+        batches.c.dispatch == dispatch, batches.c.task == Task.cancel, batches.c.due_at <= now + SETTLE_PATIENCE
     )
     return connection.execute(query.limit(1)).first() is not None
 

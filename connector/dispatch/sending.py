@@ -29,6 +29,7 @@ from connector.ledger.tables import (
 from connector.model.batch import Attempt, Batch, Deadline, utc_now
 from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled, without_words
+from connector.model.event import SkipReason
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import Template
 from connector.tracking import outcomes, refusals, standing, track
@@ -125,7 +126,7 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
     send_at = _send_at(desk, batch, dispatch, now)
     if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
         if batch.doubt_since is None:
-            outcomes.expired(connection, batch.number, now=now)
+            outcomes.withdrawn(connection, batch.number, SkipReason.expired, now=now)
             refusals.advance(connection, batch.dispatch, batch.shape, now=now)
         else:
             # An early copy may still surface, so nobody can be said to have been skipped.

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import func, select, update
 
-from connector.dispatch import doubt, pace, sending
+from connector.dispatch import cancelling, doubt, pace, sending
 from connector.dispatch.sending import Desk
 from connector.ledger import totals
 from connector.ledger.tables import Task, accounts, batches
@@ -31,7 +31,7 @@ LOOK_SECONDS = 0.05
 """How often what is urgent is looked for while batches are sent."""
 UPKEEP_SECONDS = 30.0
 AFTER_FAILURE = timedelta(seconds=5)
-URGENT = (Task.overdue, Task.look_up, Task.recheck)
+URGENT = (Task.overdue, Task.look_up, Task.recheck, Task.cancel)
 PROBE = "probe"
 UPKEEP = "upkeep"
 
@@ -132,7 +132,12 @@ class Worker:
         if account is not None:
             self._do(pool, (PROBE, account), lambda: self._probe(account))
             return True
-        steps = {Task.overdue: doubt.overdue, Task.look_up: doubt.look_up, Task.recheck: doubt.recheck}
+        steps = {
+            Task.overdue: doubt.overdue,
+            Task.look_up: doubt.look_up,
+            Task.recheck: doubt.recheck,
+            Task.cancel: cancelling.call_back,
+        }
         for task, step in steps.items():
             number = self._next(task)
             if number is not None:
@@ -250,6 +255,8 @@ class Worker:
 
     def _upkeep(self) -> None:
         now: datetime = self._desk.clock()
+        for dispatch in cancelling.left_over(self._desk.ledger):
+            cancelling.withdraw(self._desk.ledger, dispatch, now=now)
         with self._desk.ledger.write() as connection:
             track.sweep(connection, now=now, policy=self._desk.policy)
         with self._desk.ledger.read() as connection:

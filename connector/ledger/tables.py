@@ -70,6 +70,8 @@ class DispatchState(StrEnum):
     """A person or a host's hook paused it."""
     stopped = "stopped"
     """A refusal that concerns the whole of it stopped it; the cause says why."""
+    cancelled = "cancelled"
+    """A person ended it: nothing more is sent, and what the provider can still call back is called back."""
     finished = "finished"
     """Nothing is waiting, sending or in doubt any more. Derived, never stored."""
 
@@ -108,6 +110,8 @@ class Task(StrEnum):
     """A copy is scheduled at the provider: look once more whether an older one has surfaced."""
     poll = "poll"
     """Ask for its reports."""
+    cancel = "cancel"
+    """Ask the provider to call it back."""
     trial = "trial"
     """Nothing yet: it waits for what becomes of another batch of the same sender and text."""
 
@@ -220,6 +224,7 @@ batches = Table(
     Column("held", Boolean, nullable=False),
     Column("provider_batch_id", String(200)),
     Column("accepted_at", Instant),
+    Column("cancelled_at", Instant),
     Column("send_at", Instant),
     Column("polls", Integer, nullable=False),
     Index("batches_by_task", "task", "due_at"),

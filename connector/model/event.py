@@ -86,6 +86,10 @@ class SkipReason(StrEnum):
     """The text needs a value that the row doesn't have."""
     country = "country"
     """None of the campaign's senders is used in this country."""
+    cancelled = "cancelled"
+    """The dispatch was cancelled before it was this person's turn."""
+    expired = "expired"
+    """The campaign's time was over before it was this person's turn."""
     too_long = "too_long"
     """The text would take more parts or characters than allowed."""
 

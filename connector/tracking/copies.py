@@ -12,6 +12,7 @@ from connector.ledger.tables import BatchState, Task, WhyKept, attempts, batches
 from connector.model.event import EventKind, Status
 from connector.model.report import Receipt, ReceiptKind
 from connector.tracking import kept
+from connector.tracking.outcomes import is_cancelled
 from connector.tracking.policy import Policy
 from connector.tracking.standing import (
     BUCKET,
@@ -59,6 +60,11 @@ def accept(
     # Only a resend is scheduled while an older copy may yet surface.
     watched = send_at is not None and send_at > now and batch.attempts > 1
     first_poll = policy.first_poll if callbacks_expected else policy.first_poll_alone
+    task, due_at = Task.poll, max(now, send_at or now) + first_poll
+    if watched and send_at:
+        task, due_at = Task.recheck, policy.recheck_at(send_at)
+    elif is_cancelled(connection, batch.dispatch):
+        task, due_at = Task.cancel, now
     move(
         connection,
         batch,
@@ -67,8 +73,8 @@ def accept(
         accepted_at=now,
         send_at=send_at,
         held=False,
-        task=Task.recheck if watched else Task.poll,
-        due_at=policy.recheck_at(send_at) if watched and send_at else max(now, send_at or now) + first_poll,
+        task=task,
+        due_at=due_at,
     )
     totals.add(
         connection,

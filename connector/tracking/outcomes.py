@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from connector.ledger import log, totals
 from connector.ledger.tables import BatchState, DispatchState, MessageState, Task, dispatches, messages
-from connector.model.event import EventKind, Status
+from connector.model.event import EventKind, SkipReason, Status
 from connector.tracking.standing import batch_by_number, end_attempt, integration_name, move
 
 
@@ -36,6 +36,8 @@ def returned(connection: Connection, number: int, *, attempt: int, ended: str, c
         # A look-up starts before the first request that may have been accepted.
         first_sent_at = None if batch.doubt_since is None else batch.first_sent_at
         move(connection, batch, BatchState.waiting, task=Task.send, due_at=due_at, first_sent_at=first_sent_at)
+        if is_cancelled(connection, batch.dispatch):
+            never_sent(connection, number, now=due_at)
 
 
 def stopped(connection: Connection, dispatch: int, state: DispatchState, cause: str) -> None:
@@ -47,14 +49,14 @@ def stopped(connection: Connection, dispatch: int, state: DispatchState, cause: 
     )
 
 
-def expired(connection: Connection, number: int, *, now: datetime) -> None:
-    """A batch whose expiry passed before it was sent: its messages are skipped."""
+def withdrawn(connection: Connection, number: int, reason: SkipReason, *, now: datetime) -> None:
+    """A batch that is surely not sent any more: its messages are skipped, for this reason."""
     batch = batch_by_number(connection, number)
     rows = connection.execute(log.members(batch)).all()
     connection.execute(
         update(messages)
         .where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == bindparam("o"))
-        .values(state=MessageState.withdrawn, reason="expired"),
+        .values(state=MessageState.withdrawn, reason=reason.value),
         [{"o": row.ordinal} for row in rows],
     )
     integration = integration_name(connection, batch.dispatch)
@@ -70,13 +72,32 @@ def expired(connection: Connection, number: int, *, now: datetime) -> None:
                 "size": 1,
                 "occurred_at": now,
                 "recorded_at": now,
-                "comment": "expired",
+                "comment": reason.value,
             }
             for row in rows
         ],
     )
     move(connection, batch, BatchState.cancelled, task=None, due_at=None)
-    totals.add(connection, batch.dispatch, {totals.SKIPPED + "expired": len(rows)})
+    totals.add(connection, batch.dispatch, {totals.SKIPPED + reason: len(rows)})
+
+
+def never_sent(connection: Connection, number: int, *, now: datetime) -> None:
+    """A batch that waits is not sent any more, as its dispatch was cancelled."""
+    batch = batch_by_number(connection, number)
+    if batch.doubt_since is None:
+        withdrawn(connection, number, SkipReason.cancelled, now=now)
+    else:
+        # It was about to be sent again: an early copy may still surface.
+        move(connection, batch, BatchState.in_doubt, task=Task.look_up, due_at=now, good_look_ups=0)
+
+
+def is_cancelled(connection: Connection, dispatch: int) -> bool:
+    """Whether a person ended a dispatch."""
+    return connection.scalar(_STATE, {"number": dispatch}) == DispatchState.cancelled
+
+
+# Asked for every batch: built once, as building it costs more than running it.
+_STATE = select(dispatches.c.state).where(dispatches.c.number == bindparam("number"))
 
 
 def given_up(connection: Connection, number: int, *, now: datetime) -> None:

@@ -28,7 +28,7 @@ from connector.ledger.tables import (
 )
 from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.outcome import Refused, Scope
-from connector.tracking.outcomes import returned, stopped
+from connector.tracking.outcomes import is_cancelled, returned, stopped
 from connector.tracking.standing import batch_by_number, batch_key, end_attempt, integration_name, move
 
 _OVER = (BatchState.split, BatchState.refused, BatchState.cancelled, BatchState.given_up)
@@ -46,6 +46,9 @@ def refused(connection: Connection, number: int, *, attempt: int, outcome: Refus
     batch = batch_by_number(connection, number)
     if batch.state != BatchState.sending:
         end_attempt(connection, batch, attempt, "refused", cause=outcome.sentence())
+        return
+    if is_cancelled(connection, batch.dispatch):
+        returned(connection, number, attempt=attempt, ended="refused", cause=outcome.sentence(), due_at=now)
         return
     rows = connection.execute(log.members(batch)).all()
     places = sorted(set(outcome.recipients))

@@ -1,4 +1,4 @@
-"""Finding out by trying whom a refusal concerns."""
+"""Finding out by trying whom a refusal concerns, and when the provider called a batch back."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("batches", sa.Column("cancelled_at", sa.BigInteger(), nullable=True))
     op.create_table(
         "trials",
         sa.Column("dispatch", NUMBER, nullable=False),

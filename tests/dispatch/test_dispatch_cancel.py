@@ -1,0 +1,118 @@
+"""Cancelling a dispatch: what waits is never sent, what the provider has is called back where it can be."""
+
+import pytest
+from sending_kit import CAMPAIGN, Host, Plan, Posted, agrees, batches_of_one, closes, people, refusal
+
+from connector.model.errors import NotFound
+
+
+@pytest.fixture
+def plan(host: Host) -> Plan:
+    return host.plan()
+
+
+def test_what_waits_is_skipped_and_never_sent(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(2500), drain=False)
+    assert dispatch.cancel()
+    report = dispatch.report()
+    assert (report.state, report.skipped.by_reason, report.waiting) == ("cancelled", {"cancelled": 2500}, 0)
+    assert closes(report) and agrees(connector)
+    dispatch.drain()
+    connector.work()
+    assert plan.posted == []
+    events = list(dispatch.all_events())
+    assert {(event.status, event.comment) for event in events} == {("skipped", "cancelled")}
+    assert len({event.id for event in events}) == 2500
+    assert not dispatch.cancel()
+
+
+def test_it_stays_cancelled(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False, key="spring")
+    dispatch.cancel()
+    dispatch.resume()
+    dispatch.pause()
+    assert connector.send(CAMPAIGN, people(3), key="spring").report().state == "cancelled"
+    assert plan.posted == []
+
+
+def test_what_is_on_its_way_is_called_back_as_soon_as_it_is_accepted(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, batches_of_one(20), drain=False)
+    plan.when_posted = lambda posted: dispatch.cancel() and None
+    dispatch.drain()
+    report = dispatch.report()
+    assert report.state == "cancelled"
+    assert 1 <= len(plan.posted) <= 8
+    assert report.skipped.total == 20 - len(plan.posted)
+    assert sum(asked.startswith("DELETE") for asked in plan.requests) == len(plan.posted)
+    assert closes(report) and agrees(connector)
+
+
+def test_what_left_already_is_told_by_its_reports(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(5))
+    dispatch.cancel()
+    report = host.settle(dispatch, when=lambda report: report.is_final)
+    assert (report.state, report.delivered) == ("cancelled", 5)
+    assert closes(report) and agrees(connector)
+
+
+def test_what_surfaces_from_doubt_is_called_back_and_never_sent_again(host: Host) -> None:
+    plan = host.plan(faults={"drop_after": "1x1"})
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False)
+    plan.when_posted = lambda posted: dispatch.cancel() and None
+    connector.work()
+    assert dispatch.report().in_doubt == 3
+    report = host.settle(dispatch, when=lambda report: report.is_final)
+    assert any(asked.startswith("DELETE") for asked in plan.requests)
+    assert len(plan.posted) == 1
+    assert (report.state, report.enqueued) == ("cancelled", 3)
+    assert closes(report) and agrees(connector)
+
+
+def test_what_was_in_doubt_and_never_arrived_is_skipped(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan, tracking={"doubt_window_seconds": 0, "resend_lead_seconds": 60})
+    first = connector.send(CAMPAIGN, people(1, after=10), drain=False)
+    host.settle(first, when=lambda report: report.is_final)
+    plan.faults(drop_before="1x1")
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False)
+    plan.when_posted = lambda posted: dispatch.cancel() and None
+    report = host.settle(dispatch, when=lambda report: report.is_settled)
+    assert (report.skipped.by_reason, report.in_doubt, report.enqueued) == ({"cancelled": 3}, 0, 0)
+    assert plan.account()["numbers"] == 1
+    assert closes(report) and agrees(connector)
+
+
+def test_nobody_can_have_it_sent_again(host: Host) -> None:
+    plan = host.plan(faults={"drop_after": "1x1"})
+    plan.hidden = {"everything"}
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(2), drain=False)
+    plan.when_posted = lambda posted: dispatch.cancel() and None
+    connector.worker().run(until=lambda: bool(dispatch.report().in_doubt))
+    with pytest.raises(NotFound, match="cancelled"):
+        dispatch.retry("resend")
+
+
+def test_a_refusal_during_a_trial_of_a_cancelled_dispatch_fails_nobody(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    asked = 0
+
+    def refuse(posted: Posted) -> object:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            dispatch.cancel()
+        return refusal(400)
+
+    plan.answers.extend([refuse] * 50)
+    dispatch = connector.send(CAMPAIGN, people(1000), drain=False)
+    dispatch.drain()
+    report = dispatch.report()
+    assert (report.state, report.skipped.by_reason, report.enqueue_failed) == ("cancelled", {"cancelled": 1000}, 0)
+    assert asked == 3
+    assert closes(report) and agrees(connector)
