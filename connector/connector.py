@@ -532,6 +532,11 @@ class Connector:
         """Whether some process drains this ledger just now."""
         return self.ledger.is_held(ROLE)
 
+    def server_is_running(self) -> bool:
+        """Whether some process takes callbacks for this ledger just now."""
+        with self.ledger.read() as connection:
+            return receiver_is_there(connection, self._clock())
+
     # Looking
 
     def dispatch(self, dispatch_id: str) -> "Dispatch":
@@ -646,9 +651,7 @@ class Connector:
             found.append(
                 replies.prove(name, line.provider, self.plugins, self.ledger, address=address, now=self._clock())
             )
-        with self.ledger.read() as connection:
-            if receiving is None:
-                receiving = receiver_is_there(connection, self._clock())
+        receiving = self.server_is_running() if receiving is None else receiving
         working = self.worker_is_running()
         return [*found, *house.workers(receiving=receiving, working=working, called_back=public_url is not None)]
 
