@@ -40,18 +40,6 @@ def count(number: int) -> str:
     return f"{number:,}" if on_terminal() else str(number)
 
 
-def rate(part: int, whole: int) -> str:
-    """A share in per cent; what is not all or nothing is never rounded to it."""
-    if not whole:
-        return "-"
-    shown = f"{100 * part / whole:.1f} %"
-    if shown == "100.0 %" and part < whole:
-        return ">99.9 %"
-    if shown == "0.0 %" and part:
-        return "<0.1 %"
-    return shown
-
-
 def moment(at: datetime | None) -> str:
     """A time: local with its offset for people, ISO 8601 in UTC on a pipe."""
     if at is None:

@@ -1,6 +1,5 @@
 """`connector report`: what became of everybody."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import rich_click as click
@@ -10,28 +9,7 @@ from connector.cli.output import document, json_option
 from connector.connector import Connector
 from connector.ledger.tables import DispatchState
 from connector.model.errors import NotFound
-from connector.report import ErrorCount, Report, Skips
-
-WORST_FIRST = (DispatchState.stopped, DispatchState.paused, DispatchState.running, DispatchState.finished)
-SUMMED = (
-    "recipients",
-    "waiting",
-    "sending",
-    "in_doubt",
-    "enqueue_failed",
-    "unknown",
-    "enqueued",
-    "open",
-    "unconfirmed",
-    "rejected",
-    "failed",
-    "delivered",
-    "read",
-    "report_not_expected",
-    "double_send",
-    "late",
-    "number_of_message_parts",
-)
+from connector.report import Report, together
 
 
 @click.command("report")
@@ -62,36 +40,15 @@ def report(config: Path, dispatch_id: str | None, name: str | None, as_json: boo
         ]
     if not reports:
         raise NotFound(f"There is no dispatch of a campaign {name!r}; `connector dispatches` lists them.")
-    together = total(reports)
+    whole = together(reports)
     if as_json:
-        document({**together.as_dict(), "dispatch": None, "dispatches": [each.as_dict() for each in reports]})
+        document({**whole.as_dict(), "dispatch": None, "dispatches": [each.as_dict() for each in reports]})
     else:
-        ids = ", ".join(each.dispatch for each in reports)
-        funnel.show(together, f"Campaign {name}, dispatches {ids}: {together.state}")
+        funnel.show(whole, heading_of(whole))
 
 
 def heading_of(one: Report) -> str:
     """A report's first line."""
     cause = f" ({one.cause})" if one.cause else ""
-    return f"Campaign {one.campaign}, dispatch {one.dispatch}: {one.state}{cause}"
-
-
-def total(reports: list[Report]) -> Report:
-    """The sum of several reports; its state is the one that needs attention most."""
-    reasons: dict[str, int] = {}
-    errors: dict[tuple[object, ...], ErrorCount] = {}
-    for each in reports:
-        for reason, times in each.skipped.by_reason.items():
-            reasons[reason] = reasons.get(reason, 0) + times
-        for error in each.errors:
-            kind = (error.status, error.status_code, error.status_code_source, error.error)
-            known = errors.get(kind)
-            errors[kind] = error if known is None else replace(known, count=known.count + error.count)
-    return replace(
-        reports[0],
-        state=next(state for state in WORST_FIRST if any(each.state == state for each in reports)),
-        cause=None,
-        skipped=Skips(sum(reasons.values()), dict(sorted(reasons.items()))),
-        errors=sorted(errors.values(), key=lambda error: -error.count),
-        **{name: sum(getattr(each, name) for each in reports) for name in SUMMED},
-    )
+    dispatches = "dispatches" if ", " in one.dispatch else "dispatch"
+    return f"Campaign {one.campaign}, {dispatches} {one.dispatch}: {one.state}{cause}"

@@ -10,9 +10,9 @@ import rich_click as click
 from connector.audience.reading import RowSource, read_file
 from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, json_option, say, table, waiting
-from connector.cli.words import REASONS
 from connector.connector import Connector, FirstRequest, Preview
 from connector.ledger.tables import DispatchState
+from connector.model.words import REASONS
 
 
 def _columns(ctx: click.Context, option: click.Parameter, words: Sequence[str]) -> dict[str, str]:
