@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +58,7 @@ from connector.model.callback import Request, Response
 from connector.model.campaign import Campaign, Message
 from connector.model.errors import (
     CampaignError,
+    ConfigurationError,
     ConnectorError,
     Fault,
     KeyConflict,
@@ -108,6 +110,10 @@ class Connector:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.plugins = plugins if isinstance(plugins, Plugins) else Plugins(plugins)
+        if isinstance(settings, Settings) and secrets is not None:
+            raise ConfigurationError(
+                "Checked settings know who reads their secrets: give secrets when they are checked."
+            )
         self.settings = (
             settings if isinstance(settings, Settings) else check_settings(settings, self.plugins, "settings", secrets)
         )
@@ -747,10 +753,14 @@ class Connector:
 
     def receive(self, request: Request) -> Response:
         """Take one callback, from any web framework; durable when this returns a 2xx."""
+        # Who forgets that names of headers are to be in lower case must not lose every signed report.
+        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            read = self._read_callback(request)
+            read = self._read_callback(replace(request, headers=headers))
             if isinstance(read, Response):
                 return read
+            # Seen in the ledger from now on: what else is done makes room for callbacks, and polls less.
+            self.recorder.start()
             record(
                 self.ledger,
                 [(read.integration, receipt) for receipt in read.receipts],
