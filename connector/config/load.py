@@ -14,6 +14,7 @@ from connector.config.messages import Inspection, Wrong, faults, unknown_name
 from connector.config.names import unknown_defaults
 from connector.config.schema import CAMPAIGN, CONFIGURATION, campaign_schema, compose, rules
 from connector.config.settings import ConfiguredIntegration, Settings, Tables
+from connector.config.times import with_offsets
 from connector.extension.plugins import Plugins
 from connector.extension.provider import IntegrationSettings
 from connector.model.campaign import Campaign
@@ -137,6 +138,8 @@ def check_campaign(data: Mapping[str, Any], source: str = "campaign") -> Campaig
     that is wrong.
     """
     document, wrong = plain(data)
+    document, untimely = with_offsets(document)
+    wrong += untimely
     inspection = Inspection(rules({CAMPAIGN: campaign_schema()}, CAMPAIGN), document)
     wrong += _unless_known(inspection.violations(), wrong)
     wrong += _torn_parameters(document)

@@ -77,7 +77,8 @@ class Plan:
 
 def digest_of(campaign: Campaign, integration: str, rows_digest: str) -> str:
     """The digest of a campaign and its recipients: the default key."""
-    text = f"{campaign.model_dump_json()}\n{integration}\n{rows_digest}"
+    # What a later version adds to campaigns must not make a new one of what was sent before.
+    text = f"{campaign.model_dump_json(exclude_defaults=True)}\n{integration}\n{rows_digest}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -59,11 +59,19 @@ class Campaign(BaseModel):
     ] = 30
     send_at: Annotated[
         AwareDatetime | None,
-        Field(title="Send at", description="With an offset: 2026-12-01T09:00:00+01:00."),
+        Field(title="Send at", description="With an offset: 2026-12-01T09:00:00+01:00, or local in time_zone."),
     ] = None
     expire_at: Annotated[
         AwareDatetime | None,
         Field(title="Expire at", description="Not delivered after this time."),
+    ] = None
+    time_zone: Annotated[
+        str | None,
+        Field(
+            title="Time zone",
+            examples=["Europe/Stockholm"],
+            description="Of times that are written without an offset; a name of the IANA database.",
+        ),
     ] = None
     metadata: Annotated[
         dict[str, Any],

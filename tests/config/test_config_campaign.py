@@ -14,7 +14,7 @@ from connector.config.settings import Settings
 from connector.model.campaign import Campaign
 from connector.model.errors import CampaignError
 
-KNOWN = "category, expire_at, id, integration, max_parts, message, metadata, name, send_at, sender"
+KNOWN = "category, expire_at, id, integration, max_parts, message, metadata, name, send_at, sender, time_zone"
 RIGHT = {"name": "harvest", "message": {"text": "Apples for ${name}: $${ is not a mark"}}
 OFFSET = "give a date and time with an offset, such as 2026-12-01T09:00:00+01:00."
 
@@ -78,15 +78,15 @@ BAD: list[tuple[Any, list[str]]] = [
     (
         {**RIGHT, "send_at": datetime(2026, 12, 1, 9)},  # noqa: DTZ001
         [
-            'send_at: Found "2026-12-01T09:00:00"; give date and time with their offset from UTC, such as '
-            "2026-12-01T09:00:00+01:00, or Z for UTC."
+            'send_at: Found "2026-12-01T09:00:00", a local time; give its offset from UTC, such as '
+            "2026-12-01T09:00:00+01:00, or Z for UTC, or name its time_zone."
         ],
     ),
     (
         {**RIGHT, "expire_at": date(2026, 12, 1)},
         [
-            'expire_at: Found "2026-12-01"; give date and time with their offset from UTC, such as '
-            "2026-12-01T00:00:00+01:00, or Z for UTC."
+            'expire_at: Found "2026-12-01", a local time; give its offset from UTC, such as '
+            "2026-12-01T00:00:00+01:00, or Z for UTC, or name its time_zone."
         ],
     ),
     ({**RIGHT, "send_at": "tomorrow"}, [f'send_at: Found "tomorrow"; {OFFSET}']),
