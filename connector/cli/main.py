@@ -10,6 +10,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from connector.cli import logs
+from connector.cli.check import check
 from connector.cli.demo import demo
 from connector.cli.events import events
 from connector.cli.interrupts import terminate_like_interrupt
@@ -18,6 +19,7 @@ from connector.cli.report import report
 from connector.cli.schema import schema
 from connector.cli.send import send
 from connector.cli.serve import serve, worker
+from connector.cli.setup import setup
 from connector.cli.simulate import simulate
 from connector.cli.status import dispatches, status
 from connector.cli.steering import pause, resume, retry
@@ -80,6 +82,7 @@ def cli(ctx: click.Context, config: Path) -> None:
 
 
 FAMILIES: dict[str, list[click.Command]] = {
+    "Setting up": [setup, check],
     "Campaigns": [send, report, events],
     "What is under way": [dispatches, status, pause, resume, retry],
     "Running it": [serve, worker, verify, unmatched],

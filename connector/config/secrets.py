@@ -27,6 +27,27 @@ def read_secret(reference: str) -> str:
     return secret
 
 
+def keyring_is_there() -> bool:
+    """Whether this machine has a keyring that secrets can be kept in."""
+    try:
+        backend = importlib.import_module("keyring").get_keyring()
+        # Backends that only fail, or keep nothing, say so by their priority.
+        return bool(backend.priority > 0)
+    except Exception:
+        return False
+
+
+def keep_in_keyring(name: str, secret: str) -> None:
+    """Put a secret where `keyring:NAME` finds it. Raises `ConfigurationError`."""
+    problem = None
+    try:
+        importlib.import_module("keyring").set_password(KEYRING_SERVICE, name, secret)
+    except Exception as error:
+        problem = f"The keyring did not take the secret {name} ({type(error).__name__})."
+    if problem is not None:
+        raise ConfigurationError(problem)
+
+
 # The readers return what went wrong instead of raising from their except blocks: an exception of a library that
 # hangs on ours as its context may hold the bytes that it could not read.
 

@@ -1,0 +1,79 @@
+"""`connector check`: whether what is configured works."""
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from connector.checking.finding import Finding
+from connector.cli import proving
+from connector.cli.output import document, json_option, waiting
+from connector.cli.proving import may_send_test_message, taking_callbacks, test_number_option
+from connector.connector import Connector
+from connector.model.errors import InputError
+
+
+@click.command("check")
+@test_number_option
+@click.option("--yes", is_flag=True, help="Don't ask before the test message.")
+@json_option
+@click.pass_obj
+def check(config: Path, test_number: str | None, yes: bool, as_json: bool) -> None:
+    """Try what is configured: credentials, clock, senders, the way of callbacks, replies, the ledger.
+
+    Use it after `connector setup`, and whenever something seems not to work. It says of everything whether it is
+    right, what to do where it isn't, and what it could not prove. Nothing is sent, unless --test-number says so.
+
+    Exit status: 0 nothing is wrong; 1 something is; 2 the configuration can't be read.
+    """
+    with Connector.from_config(config) as connector:
+        through = None if test_number is None else _default(connector)
+        sends = through is not None and may_send_test_message(yes=yes)
+        with taking_callbacks(connector) as taking:
+            with waiting("Trying what is configured ..."):
+                findings = taking.explained(connector.check(receiving=taking.receiving))
+            trial = None
+            if test_number is not None and through is not None and sends:
+                trial, findings = proving.try_number(connector, test_number, through, findings)
+        configured = connector.settings.integrations
+        titles = {name: connector.plugins.providers[each.provider].title for name, each in configured.items()}
+        wrong = proving.wrong(findings)
+        if as_json:
+            document(
+                {
+                    "ok": not wrong,
+                    "findings": findings,
+                    "test_message": trial,
+                    "callbacks": _callbacks(connector, wrong),
+                }
+            )
+        else:
+            proving.show(findings, titles)
+            click.echo(_verdict(len(wrong)))
+    if wrong:
+        sys.exit(1)
+
+
+def _default(connector: Connector) -> str:
+    """The integration that a test message goes through. Raises `InputError`."""
+    settings = connector.settings
+    name = settings.defaults.integration or next(iter(settings.integrations), None)
+    if name is None or (settings.defaults.integration is None and len(settings.integrations) > 1):
+        raise InputError(
+            "A test message goes through the default integration, and there is none: name one in the configuration, as "
+            "[defaults] integration."
+        )
+    return name
+
+
+def _callbacks(connector: Connector, wrong: list[Finding]) -> dict[str, str]:
+    """Where each provider reports to; none without a public address."""
+    if connector.settings.server.public_url is None or any(each.name == "ledger" for each in wrong):
+        return {}
+    return connector.callback_addresses()
+
+
+def _verdict(wrong: int) -> str:
+    if not wrong:
+        return "Nothing is wrong."
+    return "1 thing is wrong." if wrong == 1 else f"{wrong} things are wrong."

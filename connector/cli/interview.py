@@ -1,0 +1,292 @@
+"""The questions of the wizard, at a terminal."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import rich_click as click
+
+from connector.cli.draft import Draft
+from connector.cli.questions import Form, Question, Schemas
+from connector.config.secrets import keyring_is_there, read_secret
+from connector.model.errors import ConfigurationError
+
+WIDEST = 100
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PACE = "messages_per_second"
+TAKE_AWAY = "-"
+NONE = "none"
+
+
+def tell(text: str, indent: str = "", *, err: bool = True) -> None:
+    """Print a text for people, in lines that fit the terminal."""
+    width = min(shutil.get_terminal_size().columns, WIDEST)
+    wrapped = click.wrap_text(text, width, initial_indent=indent, subsequent_indent=indent, preserve_paragraphs=True)
+    click.echo(wrapped, err=err)
+
+
+def prompt(text: str, *, hidden: bool = False) -> str:
+    """What is typed; empty for Enter alone."""
+    typed: str = click.prompt(text, default="", show_default=False, hide_input=hidden, err=True)
+    return typed.strip()
+
+
+def choose(text: str, options: Sequence[str], *, default: int | None = None) -> int:
+    """Which of several is chosen, by its number; counted from 0."""
+    for number, option in enumerate(options, 1):
+        tell(f"{number}  {option}", "  ")
+    while True:
+        typed = prompt(f"{text} [{default + 1}]" if default is not None else text)
+        if not typed and default is not None:
+            return default
+        if typed.isdecimal() and 1 <= int(typed) <= len(options):
+            return int(typed) - 1
+        matching = [place for place, option in enumerate(options) if option.split()[0] == typed]
+        if len(matching) == 1:
+            return matching[0]
+        tell(f"Type a number from 1 to {len(options)}.", "  ")
+
+
+class Interview:
+    """Asks for one integration and what goes with it; every answer is checked at once."""
+
+    def __init__(self, draft: Draft, schemas: Schemas, given: Sequence[tuple[str, ...]]) -> None:
+        self._draft = draft
+        self._schemas = schemas
+        self._given = set(given)
+
+    def run(self) -> None:
+        """Ask everything that was not given, with what is there as the default."""
+        form = self._schemas.form(self._draft.provider, self._draft.name)
+        self._choose_way(form)
+        for question in form.required:
+            self._ask(question, needed=True)
+        for question in form.optional:
+            if question.key == PACE:
+                self._ask(question, needed=False)
+        self._ask_optional(form)
+        self._ask_sender()
+        self._ask_address()
+        self._ask_default()
+        # The next time everything may be mended.
+        self._given = set()
+
+    # One question
+
+    def _ask(self, question: Question, *, needed: bool) -> None:
+        if question.path in self._given:
+            return
+        draft, before = self._draft, self._draft.get(question.path)
+        self._head(question)
+        if question.secret:
+            self._ask_secret(question, needed=needed)
+            return
+        label = self._label(question, before, needed)
+        while True:
+            typed = prompt(label, hidden=question.hidden)
+            if not typed and (before is not None or not needed):
+                return
+            if not typed and question.default is not None:
+                return
+            if typed == TAKE_AWAY and not needed:
+                draft.put(question.path, None)
+                return
+            draft.put(question.path, question.read(typed))
+            faults = ["This one is needed."] if not typed else draft.faults_at(question.path)
+            if not faults:
+                return
+            draft.put(question.path, before)
+            for fault in faults:
+                tell(fault, "  ")
+
+    def _head(self, question: Question) -> None:
+        click.echo(err=True)
+        click.secho(question.title, bold=True, err=True)
+        if question.description:
+            tell(question.description, "  ")
+        if question.choices:
+            tell(f"One of {', '.join(question.choices)}.", "  ")
+        elif question.example is not None:
+            tell(f"Such as {question.example}.", "  ")
+
+    def _label(self, question: Question, before: Any, needed: bool) -> str:
+        shown = ", ".join(map(str, before)) if isinstance(before, list) else before
+        if before is not None:
+            shown = "unchanged" if question.hidden else shown
+            return f"{question.title} [{shown}]" + ("" if needed else f" ({TAKE_AWAY} takes it away)")
+        if question.default is not None:
+            return f"{question.title} [{question.default}]"
+        return question.title if needed else f"{question.title} [{NONE}]"
+
+    # Secrets
+
+    def _ask_secret(self, question: Question, *, needed: bool) -> None:
+        draft, before = self._draft, self._draft.get(question.path)
+        tell("It is not written into the configuration, only where it is found. Where is it to live?", "  ")
+        places = ["in an environment variable", "in a file that only holds it"]
+        kinds = [self._in_variable, self._in_file]
+        if keyring_is_there():
+            places.append("in the keyring of this machine")
+            kinds.append(self._in_keyring)
+        if before is not None:
+            places.append(f"where it is now ({before if isinstance(before, str) else 'in several places'})")
+        if not needed:
+            places.append("nowhere: leave it out")
+        chosen = choose("Number", places, default=len(kinds) if before is not None else 0)
+        if chosen < len(kinds):
+            draft.put(question.path, kinds[chosen](question))
+        elif before is None or chosen > len(kinds):
+            draft.put(question.path, None)
+        elif isinstance(before, str):
+            self._paste_if_unset(question, before)
+
+    def _in_variable(self, question: Question) -> str:
+        suggested = re.sub(r"\W+", "_", f"{self._draft.name}_{question.key}").upper()
+        while True:
+            name = prompt(f"Name of the variable [{suggested}]") or suggested
+            if VARIABLE.fullmatch(name):
+                break
+            # What was typed may be the secret itself.
+            tell("A variable's name has letters, digits and _ only. The secret itself is asked for next.", "  ")
+        reference = f"env:{name}"
+        self._paste_if_unset(question, reference)
+        return reference
+
+    def _paste_if_unset(self, question: Question, reference: str) -> None:
+        kind, _, name = reference.partition(":")
+        if kind != "env" or os.environ.get(name) or reference in self._draft.pasted:
+            return
+        tell(
+            f"{name} is not set here yet. Paste the secret to try it: it is not shown, and kept for this run only. "
+            "Enter goes on without it.",
+            "  ",
+        )
+        secret = prompt(question.title, hidden=True)
+        if secret:
+            self._draft.pasted[reference] = secret
+
+    def _in_file(self, question: Question) -> str:
+        while True:
+            reference = f"file:{prompt('Path of the file')}"
+            try:
+                read_secret(reference)
+            except ConfigurationError as error:
+                tell(str(error), "  ")
+                continue
+            return reference
+
+    def _in_keyring(self, question: Question) -> str:
+        reference = f"keyring:{self._draft.name}.{question.key}"
+        while True:
+            secret = prompt(f"{question.title}, which is not shown", hidden=True)
+            if secret:
+                # It is put there when everything is saved.
+                self._draft.pasted[reference] = secret
+                return reference
+            tell("This one is needed.", "  ")
+
+    # What belongs together
+
+    def _choose_way(self, form: Form) -> None:
+        if not form.ways:
+            return
+        draft = self._draft
+        own = ("integrations", draft.name)
+        given = [way for way in form.ways if any((*own, key) in self._given for key in way.keys)]
+        there = [way for way in form.ways if all(draft.get((*own, key)) is not None for key in way.keys)]
+        if given:
+            way = given[0]
+        else:
+            click.echo(err=True)
+            default = form.ways.index(there[0]) if there else 0
+            way = form.ways[choose("How do you sign in?", [way.title for way in form.ways], default=default)]
+        for key in set(form.of_ways) - set(way.keys):
+            draft.put((*own, key), None)
+        for key in way.keys:
+            self._ask(form.of_ways[key], needed=True)
+
+    def _ask_optional(self, form: Form) -> None:
+        questions = [question for question in form.optional if question.key != PACE]
+        while True:
+            click.echo(err=True)
+            tell("Other settings, which most people leave as they are:")
+            chosen = choose(
+                "Number of one to set, or Enter to go on",
+                [*map(self._line, questions), "go on"],
+                default=len(questions),
+            )
+            if chosen == len(questions):
+                return
+            self._ask_with_its_others(questions[chosen], form)
+
+    def _ask_with_its_others(self, question: Question, form: Form) -> None:
+        self._given.discard(question.path)
+        self._ask(question, needed=False)
+        others = [each for each in form.optional if each.key in form.together.get(question.key, ())]
+        for other in others:
+            if self._draft.get(question.path) is None:
+                self._draft.put(other.path, None)
+            elif self._draft.get(other.path) is None:
+                self._ask(other, needed=True)
+
+    def _line(self, question: Question) -> str:
+        value = self._draft.get(question.path)
+        shown = question.default if value is None else "set" if question.hidden else value
+        return f"{question.title}: {'not set' if shown is None else shown}"
+
+    def _ask_sender(self) -> None:
+        draft = self._draft
+        question = self._schemas.at(("senders", "NAME", "value"), draft.provider)
+        if ("defaults", "sender") in self._given or any(path[0] == "senders" for path in self._given):
+            return
+        click.echo(err=True)
+        click.secho("Sender", bold=True, err=True)
+        tell(f"Whom people see a message from, where a campaign names nobody else. {question.description}", "  ")
+        senders = draft.get(("senders",)) or {}
+        if senders:
+            tell(f"There are already: {', '.join(senders)}. Type one of these names, or a new sender.", "  ")
+        before = draft.get(("defaults", "sender"))
+        while True:
+            typed = prompt(f"Sender [{before or NONE}]")
+            if not typed:
+                return
+            name = typed if typed in senders else _name_of(typed, senders)
+            path = ("senders", name, "value")
+            if name not in senders:
+                draft.put(path, typed)
+            faults = draft.faults_at(path)
+            if not faults:
+                draft.put(("defaults", "sender"), name)
+                return
+            draft.put(("senders", name), None)
+            if not senders:
+                draft.put(("senders",), None)
+            for fault in faults:
+                tell(fault, "  ")
+
+    def _ask_address(self) -> None:
+        provider = self._draft.provider
+        self._ask(self._schemas.at(("server", "public_url"), provider), needed=False)
+        if self._draft.get(("server", "public_url")) is not None:
+            self._ask(self._schemas.at(("server", "port"), provider), needed=False)
+
+    def _ask_default(self) -> None:
+        draft, path = self._draft, ("defaults", "integration")
+        others = set(draft.document["integrations"]) - {draft.name}
+        if not others or draft.get(path) is not None or path in self._given:
+            return
+        click.echo(err=True)
+        if click.confirm(f"Do campaigns that name no integration go through {draft.name}?", default=True, err=True):
+            draft.put(path, draft.name)
+
+
+def _name_of(value: str, taken: dict[str, Any]) -> str:
+    """A name for a sender, from what people see: `shop` for "Shop"."""
+    plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-") or "sender"
+    name, number = plain, 1
+    while name in taken and taken[name].get("value") != value:
+        number += 1
+        name = f"{plain}-{number}"
+    return name

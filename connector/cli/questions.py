@@ -1,0 +1,210 @@
+"""What a wizard asks, read from the JSON Schema of the settings."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connector.config.messages import unknown_name
+from connector.config.schema import CONFIGURATION, Schema
+from connector.extension.secret import REFERENCE
+from connector.model.errors import InputError
+
+Path = tuple[str, ...]
+YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One setting, as a person is asked for it."""
+
+    path: Path
+    """Where the answer stands in the configuration."""
+    title: str
+    description: str
+    kind: str
+    """The type of JSON Schema: string, integer, number, boolean, array."""
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    example: Any = None
+    secret: bool = False
+    """The answer is a reference to a secret."""
+    hidden: bool = False
+    """What is typed is not shown, nor what is there already."""
+
+    @property
+    def key(self) -> str:
+        return self.path[-1]
+
+    def read(self, text: str) -> Any:
+        """What was typed, as the kind of value that is asked for; as it was typed where it isn't one."""
+        match self.kind:
+            case "integer" | "number":
+                return _number(text, whole=self.kind == "integer")
+            case "boolean" if text.lower() in (*YES, *NO):
+                return text.lower() in YES
+            case "array":
+                return [part.strip() for part in text.split(",") if part.strip()]
+            case _:
+                return text
+
+
+def _number(text: str, *, whole: bool) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return text if whole else float(text)
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One of several sets of settings that do the same, such as a token, or a key with its secret."""
+
+    title: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a provider's settings ask for."""
+
+    required: tuple[Question, ...]
+    """In every case."""
+    ways: tuple[Way, ...]
+    """Of these exactly one; none: there is nothing to choose."""
+    of_ways: Mapping[str, Question]
+    """What the ways ask for."""
+    optional: tuple[Question, ...]
+    together: Mapping[str, tuple[str, ...]]
+    """A setting to those that it needs beside it."""
+
+
+class Schemas:
+    """The composed schemas, as questions."""
+
+    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+        self._schemas = schemas
+
+    def form(self, provider: str, name: str) -> Form:
+        """What is asked for an integration of a provider, under its name."""
+        schema = self._schemas[f"integration.{provider}"]
+        ways = tuple(_ways(schema))
+        of_ways = {key for way in ways for key in way.keys}
+        required = {key for key in schema["properties"] if _is_required(key, schema)} - of_ways
+        asked = {
+            key: _question(("integrations", name, key), node, schema)
+            for key, node in schema["properties"].items()
+            if key != "provider"
+        }
+        return Form(
+            required=tuple(each for key, each in asked.items() if key in required),
+            ways=ways,
+            of_ways={key: each for key, each in asked.items() if key in of_ways},
+            optional=tuple(each for key, each in asked.items() if key not in required | of_ways),
+            together={key: tuple(others) for key, others in schema.get("dependentRequired", {}).items()},
+        )
+
+    def at(self, path: Path, provider: str) -> Question:
+        """The setting at a path of the configuration. Raises `InputError`, naming the nearest that there is."""
+        if path[0] == "integrations" and len(path) == 3:
+            return self._in(path, ("integrations", path[1]), self._schemas[f"integration.{provider}"], path[2:])
+        return self._in(path, (), self._schemas[CONFIGURATION], path)
+
+    def _in(self, path: Path, before: Path, schema: Schema, left: Path) -> Question:
+        node: Schema = schema
+        for place, key in enumerate(left):
+            node = _resolved(node, schema)
+            properties = node.get("properties")
+            if properties is None:
+                further = node.get("additionalProperties")
+                if not isinstance(further, dict):
+                    raise InputError(f"{_dotted(before + left[:place])} is one setting; nothing stands inside it.")
+                node = further
+                continue
+            if key not in properties:
+                raise InputError(unknown_name(_dotted(path), _all_known(before + left[:place], properties), "setting"))
+            node = properties[key]
+        node = _resolved(node, schema)
+        if node.get("type") == "object" or "properties" in node:
+            known = node.get("properties", {})
+            inside = f"{_dotted(path)}.{next(iter(known))}" if known else f"{_dotted(path)}.NAME"
+            raise InputError(f"{_dotted(path)} is a table: name a setting in it, such as {inside}.")
+        return _question(path, node, schema)
+
+
+def path_of(key: str) -> Path:
+    """The path that a dotted key stands for, with quotes where a name needs them. Raises `InputError`."""
+    try:
+        node: Any = tomllib.loads(f"{key} = 0")
+    except ValueError:
+        node = None
+    path: list[str] = []
+    while isinstance(node, dict) and len(node) == 1:
+        (name, node) = next(iter(node.items()))
+        path.append(name)
+    if node != 0 or not path:
+        raise InputError(f'{key!r} names no setting; write one as region, or server.port, or senders."my shop".value.')
+    return tuple(path)
+
+
+def _dotted(path: Sequence[str]) -> str:
+    return ".".join(path[2:] if len(path) > 2 and path[0] == "integrations" else path)
+
+
+def _all_known(before: Path, properties: Mapping[str, Any]) -> list[str]:
+    return [_dotted((*before, key)) for key in properties]
+
+
+def _resolved(node: Schema, schema: Schema) -> Schema:
+    """A schema without its reference, and of alternatives the one that takes a plain value."""
+    while True:
+        if "$ref" in node:
+            target = schema["$defs"][node["$ref"].rpartition("/")[2]]
+            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+            continue
+        branches = [each for each in (node.get("anyOf") or node.get("oneOf") or []) if each.get("type") != "null"]
+        if not branches:
+            return node
+        about = {key: value for key, value in node.items() if key not in ("anyOf", "oneOf")}
+        node = {**branches[0], **about}
+
+
+def _question(path: Path, node: Schema, schema: Schema) -> Question:
+    node = _resolved(node, schema)
+    choices = node.get("enum", [node["const"]] if "const" in node else [])
+    examples = node.get("examples", ())
+    return Question(
+        path,
+        title=node.get("title") or path[-1].replace("_", " ").capitalize(),
+        description=node.get("description", ""),
+        kind=node.get("type", "string"),
+        choices=tuple(map(str, choices)),
+        default=node.get("default"),
+        example=examples[0] if examples else None,
+        secret=node.get("pattern") == REFERENCE,
+        hidden=bool(node.get("writeOnly")) and node.get("pattern") != REFERENCE,
+    )
+
+
+def _is_required(key: str, schema: Schema) -> bool:
+    branches = schema.get("oneOf") or schema.get("anyOf") or [{}]
+    return key in schema.get("required", ()) or all(key in each.get("required", ()) for each in branches)
+
+
+def _ways(schema: Schema) -> list[Way]:
+    """The alternatives that a schema declares by what each requires."""
+    branches = schema.get("oneOf") or schema.get("anyOf") or []
+    if len(branches) < 2 or not all(each.get("required") for each in branches):
+        return []
+    properties = schema["properties"]
+    everywhere = set.intersection(*(set(each["required"]) for each in branches))
+    ways = []
+    for each in branches:
+        keys = tuple(key for key in each["required"] if key not in everywhere)
+        title = each.get("title") or " and ".join(properties[key].get("title", key) for key in keys)
+        ways.append(Way(title, keys))
+    return ways
