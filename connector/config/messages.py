@@ -149,6 +149,9 @@ class Inspection:
         """What one violation says; of alternatives, what the likeliest one says."""
         notes = {key: outer[key] for key in ("description", "examples") if key in outer}
         schema = {**notes, **error.schema} if isinstance(error.schema, dict) else notes
+        if error.validator == "oneOf" and isinstance(error.instance, dict) and _are_sets_of_keys(error.validator_value):
+            yield from self._of_one_set(error, error.instance, schema)
+            return
         if error.validator in ("anyOf", "oneOf") and error.context:
             branch = _likeliest(error)
             if branch:
@@ -162,6 +165,29 @@ class Inspection:
         yield from SENTENCES.get(str(error.validator), _value)(
             _Finding(self, path, value, schema, error.validator_value)
         )
+
+    def _of_one_set(self, error: Violation, found: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Wrong]:
+        """What is wrong where exactly one of several sets of keys is to be given."""
+        path: KeyPath = tuple(error.absolute_path)
+        branches: Any = error.validator_value
+        sets: list[list[str]] = [branch["required"] for branch in branches]
+        given = {key for keys in sets for key in keys if found.get(key) is not None}
+        begun = [number for number, keys in enumerate(sets) if given.intersection(keys)]
+        either = ", or ".join(_listed(keys) for keys in sets)
+        if not begun:
+            yield Wrong(path, f"Something is missing; give {either}.")
+        elif len(begun) > 1:
+            together = _listed([key for keys in sets for key in keys if key in given])
+            yield Wrong(path, f"Found {together}, which don't go together; give {either}, and not both.")
+        for violation in error.context or ():
+            if begun != [violation.relative_schema_path[0]]:
+                continue
+            if violation.validator == "required":
+                yield from _missing(_Finding(self, path, found, schema, violation.validator_value))
+                continue
+            reason = violation.schema.get("description", "") if isinstance(violation.schema, dict) else ""
+            for wrong in self._leaves(violation, {}):
+                yield Wrong(wrong.path, f"{wrong.message} {reason}".rstrip())
 
     def hidden(self, path: KeyPath) -> bool:
         """Whether a schema declares what stands at a path `writeOnly`."""
@@ -259,6 +285,15 @@ class _Finding(NamedTuple):
     def description(self) -> str:
         text = self.schema.get("description")
         return f" {text}" if text else ""
+
+
+def _are_sets_of_keys(branches: Any) -> bool:
+    """Whether alternatives of a schema tell themselves apart by the keys that they need."""
+    return all(isinstance(branch, dict) and branch.get("required") for branch in branches)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _likeliest(error: Violation) -> list[Violation]:

@@ -25,6 +25,16 @@ def sign(secret: str, body: bytes, nonce: str, timestamp: str) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), signed, "sha256")).decode()
 
 
+def signed_headers(secret: str, body: bytes, *, nonce: str, timestamp: str) -> dict[str, str]:
+    """The headers that carry the signature of a body."""
+    return {
+        SIGNATURE: sign(secret, body, nonce, timestamp),
+        NONCE: nonce,
+        TIMESTAMP: timestamp,
+        ALGORITHM: HMAC_SHA256,
+    }
+
+
 def verify_signature(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_seconds: float) -> Verdict:
     """Say whether one of the secrets signed this body; several are held during rotation.
 

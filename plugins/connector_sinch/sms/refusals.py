@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from connector.http import Answer
+from connector.http import Answer, NoToken
 from connector.model.batch import Batch
 from connector.model.errors import Throttled
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused, Scope
 from connector_sinch.errors import ApiError, read_error, without_numbers
+from connector_sinch.sms.guidance import ACCESS_KEY, KEY_REFUSED_BY_API
 
 _INDEX = re.compile(r"\bto\[(\d{1,4})\]")
 _FIELD = re.compile(r"""['"](?:request\.|batch\.)?([a-z_]+)(?=['".\[])""")
@@ -37,6 +38,7 @@ _CAMPAIGN_FIELDS = {
 _CHECK_DEFAULTS = "Check the campaign's defaults: the API takes 1 to 160 characters."
 _CHECK_TOKEN = "Check api_token, service_plan_id and region of this integration: a token works with its own plan only."
 _CHECK_ADDRESS = "Check service_plan_id and region of this integration, and base_url if it is set."
+_CHECK_PROJECT_ADDRESS = "Check project_id and region of this integration, and base_url if it is set."
 
 # By the API's code, for 403: (scope, advice)
 _FORBIDDEN = {
@@ -52,6 +54,8 @@ _FORBIDDEN = {
     ),
     "unknown_group": (Scope.campaign, "A recipient was taken for a group that doesn't exist."),
 }
+# As an edition of the API's guide spells it.
+_FORBIDDEN["llegal_number_type"] = _FORBIDDEN["illegal_number_type"]
 # By HTTP status: refusals that concern every dispatch on the account.
 _ACCOUNT_STATUSES = {
     401: _CHECK_TOKEN,
@@ -64,8 +68,20 @@ _ACCOUNT_STATUSES = {
 }
 
 
-def outcome_of(answer: Answer, batch: Batch, *, now: datetime) -> Outcome:
-    """The outcome that an answer to a sent batch makes.
+# The same where a project's access token was sent.
+_PROJECT_STATUSES = {
+    401: KEY_REFUSED_BY_API,
+    402: _ACCOUNT_STATUSES[402],
+    403: f"The project may not send this. {_CHECK_PROJECT_ADDRESS}",
+    404: f"There is no such project in this region. {_CHECK_PROJECT_ADDRESS}",
+    405: f"This address does not take batches. {_CHECK_PROJECT_ADDRESS}",
+    407: f"A proxy before the API wants its own credentials. {_CHECK_PROJECT_ADDRESS}",
+    415: f"This address does not take JSON. {_CHECK_PROJECT_ADDRESS}",
+}
+
+
+def outcome_of(answer: Answer, batch: Batch, *, by_project: bool, now: datetime) -> Outcome:
+    """The outcome that an answer to a sent batch makes; `by_project`: it was sent with a project's access token.
 
     Raises `Throttled` for 429.
     """
@@ -80,7 +96,12 @@ def outcome_of(answer: Answer, batch: Batch, *, now: datetime) -> Outcome:
     # 500 and 503 are said not to have been processed, by a guide of 2021: that is too little to send again on.
     if status >= 500 or status == 408 or status < 200:
         return InDoubt(f"The API answered HTTP {status}, which does not say whether it took the batch.")
-    return _refused(status, read_error(answer.body), batch)
+    return refusal_of(answer, batch, by_project=by_project)
+
+
+def without_token(error: NoToken) -> Refused:
+    """The outcome for a batch that wasn't sent, because the access key gets no token."""
+    return Refused(Scope.account, error.http_status or 401, error=error.error, advice=ACCESS_KEY)
 
 
 def _taken(answer: Answer) -> Outcome:
@@ -91,11 +112,13 @@ def _taken(answer: Answer) -> Outcome:
     return InDoubt(f"The API answered HTTP {answer.status} without a batch id that can be read.")
 
 
-def _refused(status: int, error: ApiError, batch: Batch) -> Refused:
-    scope, positions, advice = _whom(status, error, batch)
+def refusal_of(answer: Answer, batch: Batch, *, by_project: bool) -> Refused:
+    """What a certain refusal says, of whom, and what to do."""
+    error = read_error(answer.body)
+    scope, positions, advice = _whom(answer.status, error, batch, by_project)
     return Refused(
         scope=scope,
-        status_code=status,
+        status_code=answer.status,
         error=error.code,
         comment=_comment(error.text),
         recipients=positions,
@@ -103,14 +126,15 @@ def _refused(status: int, error: ApiError, batch: Batch) -> Refused:
     )
 
 
-def _whom(status: int, error: ApiError, batch: Batch) -> tuple[Scope, tuple[int, ...], str | None]:
+def _whom(status: int, error: ApiError, batch: Batch, by_project: bool) -> tuple[Scope, tuple[int, ...], str | None]:
     if status < 400:
-        return Scope.account, (), f"The address answers with a redirection. {_CHECK_ADDRESS}"
+        check_address = _CHECK_PROJECT_ADDRESS if by_project else _CHECK_ADDRESS
+        return Scope.account, (), f"The address answers with a redirection. {check_address}"
     if status == 403 and error.code in _FORBIDDEN:
         scope, advice = _FORBIDDEN[error.code]
         return scope, (), advice
     if status in _ACCOUNT_STATUSES:
-        return Scope.account, (), _ACCOUNT_STATUSES[status]
+        return Scope.account, (), (_PROJECT_STATUSES if by_project else _ACCOUNT_STATUSES)[status]
     if status != 400 or error.text is None:
         return Scope.unknown, (), None
     return _pointed_at(error.text, batch.recipients)

@@ -23,8 +23,11 @@ _LAST_DOLLARS = re.compile(r"\$+\Z")
 Column = dict[str, str]
 
 
-def batch_body(batch: Batch) -> bytes:
-    """The JSON body of `POST /batches` for this batch and its attempt."""
+def batch_body(batch: Batch, *, feedback: bool = False) -> bytes:
+    """The JSON body of `POST /batches` for this batch and its attempt.
+
+    `feedback` announces that delivery feedback will be given.
+    """
     body, parameters = _text_and_parameters(batch)
     attempt = batch.attempt
     request: dict[str, Any] = {"type": "mt_text", "to": list(batch.recipients)}
@@ -40,6 +43,8 @@ def batch_body(batch: Batch) -> bytes:
         request["callback_url"] = attempt.callback_url
     # Always sent: reports tell the number of parts only where this is set.
     request["max_number_of_message_parts"] = batch.max_parts
+    if feedback:
+        request["feedback_enabled"] = True
     if attempt.send_at is not None:
         request["send_at"] = api_time(attempt.send_at)
     if attempt.expire_at is not None:

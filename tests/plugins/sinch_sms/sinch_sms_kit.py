@@ -1,10 +1,7 @@
-"""What the tests of the Sinch SMS plugin share: batches, and an API that only answers."""
+"""What the tests of the Sinch SMS plugin share."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from pydantic_core import from_json, to_json
 
 from connector.extension import Secret
 from connector.model.batch import Attempt, Batch, Deadline
@@ -13,6 +10,10 @@ from connector.model.text import Template
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 PLAN = "plan-of-tests"
 TOKEN = "token-of-tests"
+PROJECT = "project-of-tests"
+KEY = "key-of-tests"
+KEY_SECRET = "key-secret-of-tests"
+TOKENS = "/oauth2/token"
 NUMBERS = ["12015550101", "12015550102", "447700900123", "46701740605"]
 
 
@@ -46,32 +47,3 @@ def make_batch(
         first_sent_at=now,
         provider_batch_id=provider_batch_id,
     )
-
-
-@dataclass
-class Seen:
-    """A request that the API got."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return from_json(self.body)
-
-
-@dataclass
-class Api:
-    """An API on loopback that gives the answers it was told, in order, and the last one for ever."""
-
-    url: str
-    seen: list[Seen] = field(default_factory=list)
-    answers: list[tuple[int, bytes, dict[str, str]]] = field(default_factory=list)
-
-    def will(self, status: int, body: Any = b"", **headers: str) -> "Api":
-        content = body if isinstance(body, bytes) else to_json(body)
-        self.answers.append((status, content, {name.replace("_", "-"): value for name, value in headers.items()}))
-        return self

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from answering_api import Api
 from connector_sinch.sms.provider import SinchSms
-from sinch_sms_kit import NUMBERS, PLAN, Api, make_batch
+from sinch_sms_kit import NUMBERS, PLAN, make_batch
 
 from connector.extension import Secret
 from connector.model.batch import Batch

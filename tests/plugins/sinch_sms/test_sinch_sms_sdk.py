@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from answering_api import Api, Seen
 from connector_sinch.sms.provider import SinchSms
 from sinch import SinchClient
-from sinch_sms_kit import NUMBERS, PLAN, TOKEN, Api, Seen, make_batch
+from sinch_sms_kit import NUMBERS, PLAN, TOKEN, make_batch
 
 from connector.model.outcome import Accepted
 

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from answering_api import Api
 from connector_sinch.sms.provider import SinchSms
-from sinch_sms_kit import NOW, NUMBERS, PLAN, TOKEN, Api, make_batch
+from sinch_sms_kit import NOW, NUMBERS, PLAN, TOKEN, make_batch
 
 from connector.extension import Secret
 from connector.model.batch import Attempt, Deadline
