@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 
 from connector.cli.draft import Draft
-from connector.cli.questions import Form, Question, Schemas
+from connector.cli.questions import Form, Question, Schemas, Way
 from connector.config.secrets import keyring_is_there, read_secret
 from connector.model.errors import ConfigurationError
 
@@ -43,9 +43,9 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
             return default
         if typed.isdecimal() and 1 <= int(typed) <= len(options):
             return int(typed) - 1
-        matching = [place for place, option in enumerate(options) if option.split()[0] == typed]
-        if len(matching) == 1:
-            return matching[0]
+        beginning = [place for place, option in enumerate(options) if option.lower().startswith(typed.lower())]
+        if typed and len(beginning) == 1:
+            return beginning[0]
         tell(f"Type a number from 1 to {len(options)}.", "  ")
 
 
@@ -60,13 +60,14 @@ class Interview:
     def run(self) -> None:
         """Ask everything that was not given, with what is there as the default."""
         form = self._schemas.form(self._draft.provider, self._draft.name)
-        self._choose_way(form)
+        way = self._choose_way(form) if form.ways else None
         for question in form.required:
-            self._ask(question, needed=True)
-        for question in form.optional:
+            self._ask(question if way is None else way.narrowed(question), needed=True)
+        optional = [each for each in form.optional if way is None or each.key not in way.excluded]
+        for question in optional:
             if question.key == PACE:
                 self._ask(question, needed=False)
-        self._ask_optional(form)
+        self._ask_optional([each for each in optional if each.key != PACE], form)
         self._ask_sender()
         self._ask_address()
         self._ask_default()
@@ -156,11 +157,12 @@ class Interview:
 
     def _paste_if_unset(self, question: Question, reference: str) -> None:
         kind, _, name = reference.partition(":")
-        if kind != "env" or os.environ.get(name) or reference in self._draft.pasted:
+        if kind != "env" or os.environ.get(name):
             return
+        enter = "Enter keeps what was pasted." if reference in self._draft.pasted else "Enter goes on without it."
         tell(
             f"{name} is not set here yet. Paste the secret to try it: it is not shown, and kept for this run only. "
-            "Enter goes on without it.",
+            f"{enter}",
             "  ",
         )
         secret = prompt(question.title, hidden=True)
@@ -189,9 +191,7 @@ class Interview:
 
     # What belongs together
 
-    def _choose_way(self, form: Form) -> None:
-        if not form.ways:
-            return
+    def _choose_way(self, form: Form) -> Way:
         draft = self._draft
         own = ("integrations", draft.name)
         given = [way for way in form.ways if any((*own, key) in self._given for key in way.keys)]
@@ -200,23 +200,21 @@ class Interview:
             way = given[0]
         else:
             click.echo(err=True)
+            click.secho("How do you sign in?", bold=True, err=True)
             default = form.ways.index(there[0]) if there else 0
-            way = form.ways[choose("How do you sign in?", [way.title for way in form.ways], default=default)]
-        for key in set(form.of_ways) - set(way.keys):
+            way = form.ways[choose("Number", [way.title for way in form.ways], default=default)]
+        for key in (set(form.of_ways) | way.excluded) - set(way.keys):
             draft.put((*own, key), None)
         for key in way.keys:
             self._ask(form.of_ways[key], needed=True)
+        return way
 
-    def _ask_optional(self, form: Form) -> None:
-        questions = [question for question in form.optional if question.key != PACE]
+    def _ask_optional(self, questions: Sequence[Question], form: Form) -> None:
         while True:
             click.echo(err=True)
             tell("Other settings, which most people leave as they are:")
-            chosen = choose(
-                "Number of one to set, or Enter to go on",
-                [*map(self._line, questions), "go on"],
-                default=len(questions),
-            )
+            options = [*map(self._line, questions), "go on"]
+            chosen = choose("Number of one to set, or Enter to go on", options, default=len(questions))
             if chosen == len(questions):
                 return
             self._ask_with_its_others(questions[chosen], form)
@@ -270,6 +268,10 @@ class Interview:
         provider = self._draft.provider
         self._ask(self._schemas.at(("server", "public_url"), provider), needed=False)
         if self._draft.get(("server", "public_url")) is not None:
+            click.echo(err=True)
+            tell(
+                "What answers at that address must pass requests on to `connector serve`, which listens on a port here."
+            )
             self._ask(self._schemas.at(("server", "port"), provider), needed=False)
 
     def _ask_default(self) -> None:

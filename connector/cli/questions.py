@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.config.messages import unknown_name
@@ -66,6 +66,14 @@ class Way:
 
     title: str
     keys: tuple[str, ...]
+    excluded: frozenset[str]
+    """Settings that can't stand beside these."""
+    choices: Mapping[str, tuple[str, ...]]
+    """What other settings may be, where that is less than elsewhere."""
+
+    def narrowed(self, question: "Question") -> "Question":
+        """A question with the choices that this way leaves."""
+        return replace(question, choices=self.choices.get(question.key, question.choices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,5 +214,13 @@ def _ways(schema: Schema) -> list[Way]:
     for each in branches:
         keys = tuple(key for key in each["required"] if key not in everywhere)
         title = each.get("title") or " and ".join(properties[key].get("title", key) for key in keys)
-        ways.append(Way(title, keys))
+        beside = each.get("properties", {})
+        ways.append(
+            Way(
+                title,
+                keys,
+                excluded=frozenset(key for key, node in beside.items() if node.get("type") == "null"),
+                choices={key: tuple(node["enum"]) for key, node in beside.items() if "enum" in node},
+            )
+        )
     return ways
