@@ -1,51 +1,97 @@
 """`connector simulate`: a local double of a provider."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import rich_click as click
-from pydantic import TypeAdapter, ValidationError
 
 from connector.cli.output import document, json_option
-from connector.config.messages import unknown_name
+from connector.cli.scenario import read_options, scenario_schema
 from connector.model.errors import InputError
-from connector.simulator import Simulator, configuration, find, serve, simulators
-from connector.simulator.faults import CHANCES, SECONDS, parse
+from connector.simulator import Options, Simulator, configuration, find, serve, simulators
+from connector.simulator.asking import have_somebody_write
+from connector.simulator.faults import CHANCES, SECONDS
+
+FAULTS = "\n".join(f"- `{name}`: {what}" for name, what in CHANCES.items())
+LENGTHS = "\n".join(f"- `{name}`: {what}; {default:g} unless set" for name, (what, default) in SECONDS.items())
 
 
-@click.command("simulate")
+@click.command(
+    "simulate",
+    help=f"""Run a double of a provider's API on this machine; no account is needed, and no message goes anywhere.
+
+Use it to try a campaign, or to rehearse what happens when a provider throttles, fails or loses reports.
+PROVIDER is a name that `connector plugins` lists. It prints what to put into the configuration, and runs until Ctrl-C.
+
+Faults, each with its probability (0.1: one time in ten) or with how often it happens (1x2: the first two times):
+
+{FAULTS}
+
+and, in seconds:
+
+{LENGTHS}
+
+Whatever the options say can stand in a scenario file as well, with times in which it holds.
+""",
+)
+@click.rich_config({"text_markup": "markdown"})
 @click.argument("provider", metavar="PROVIDER")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; 0: any that is free.")
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A TOML file that says what goes wrong and when, and anything that --set and --fault can say; they win.",
+)
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="NAME=P",
-    help=f"A fault and its probability, as in throttled=0.1, or 1x2 for the first two times; may be repeated. "
-    f"Faults: {', '.join([*CHANCES, *SECONDS])}.",
+    help="A fault and its probability, as in throttled=0.1, or 1x2 for the first two times; may be repeated.",
 )
 @click.option(
     "--set",
     "words",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of the simulator, as in messages_per_second=50, endings.0199=Failed:150, or "
-    "outcomes.Delivered:0=9 for a mix of one's own; may be repeated.",
+    help="A setting of the simulator, as in messages_per_second=50, countries.SE=Failed:150, endings.0199=Failed:150, "
+    "or outcomes.Delivered:0=9 for a mix of one's own; may be repeated.",
 )
+@click.option(
+    "--inbound",
+    nargs=2,
+    metavar="NUMBER TEXT",
+    help="Start nothing, but have this person write this text to the simulator that runs on --port, as in "
+    "--inbound +12015550123 STOP.",
+)
+@click.option("--schema", is_flag=True, help="Start nothing, but print the JSON Schema of scenario files.")
 @json_option
-def simulate(provider: str, host: str, port: int, faults: Sequence[str], words: Sequence[str], as_json: bool) -> None:
-    """Run a double of a provider's API on this machine; no account is needed, and no message goes anywhere.
-
-    Use it to try a campaign, or to rehearse what happens when a provider throttles, fails or loses reports.
-    PROVIDER is a name that `connector plugins` lists. It prints what to put into the configuration.
-    """
+def simulate(
+    provider: str,
+    host: str,
+    port: int,
+    scenario: Path | None,
+    faults: Sequence[str],
+    words: Sequence[str],
+    inbound: tuple[str, str] | None,
+    schema: bool,
+    as_json: bool,
+) -> None:
+    """Serve a simulator, or tell one something."""
     simulator = find(provider)
-    options = read_options(simulator, [*words], parse(faults))
+    if schema:
+        click.echo(json.dumps(scenario_schema(simulator), indent=2, ensure_ascii=False))
+        return
+    if inbound is not None:
+        _write(_url(host, port), *inbound, as_json=as_json)
+        return
+    options = read_options(simulator, scenario, words, faults)
 
     def ready(taken: int) -> None:
-        url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
+        url = _url(host, taken)
         if as_json:
             document(
                 {
@@ -54,41 +100,35 @@ def simulate(provider: str, host: str, port: int, faults: Sequence[str], words: 
                     "environment": simulator.secrets(options),
                 }
             )
-            return
-        click.echo(f"The simulator of {simulator.title} answers on {url}; stop with Ctrl-C. For the configuration:\n")
-        click.echo(configuration(simulator, url, options))
-        click.echo(
-            "# For reports by callback to `connector serve`; without it they are polled.\n"
-            '# [server]\n# public_url = "http://127.0.0.1:8080"'
-        )
+        else:
+            _tell(simulator, options, url, taken)
 
     serve(simulator, options, host, port, ready)
 
 
-def read_options(simulator: Simulator, words: Sequence[str], faults: Mapping[str, str]) -> Any:
-    """The simulator's options from `key=value` words. Raises `InputError`."""
-    known = sorted(field.name for field in fields(simulator.Options) if field.name != "faults")
-    given: dict[str, Any] = {"faults": dict(faults)}
-    for word in words:
-        key, equals, value = word.partition("=")
-        name, dot, entry = key.strip().partition(".")
-        if not equals:
-            raise InputError(f"--set {word}: write KEY=VALUE, as in seed=7.")
-        if name not in known:
-            raise InputError(f"--set {word}: {unknown_name(name, known, 'setting of the simulator')}")
-        if dot:
-            table = given.setdefault(name, {})
-            if not isinstance(table, dict):
-                raise InputError(f"--set {word}: {name} is given as a whole already.")
-            table[entry] = value
-        else:
-            # Nothing after the sign takes a setting away: callback_secret=
-            given[name] = value or None
-    try:
-        return TypeAdapter(simulator.Options).validate_python(given)
-    except ValidationError as error:
-        wrong = sorted({str(detail["loc"][0]) for detail in error.errors() if detail["loc"]})
-        raise InputError(f"--set: the value of {', '.join(wrong)} can't be used.") from error
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _tell(simulator: Simulator, options: Options, url: str, port: int) -> None:
+    click.echo(f"The simulator of {simulator.title} answers on {url}; stop with Ctrl-C. For the configuration:\n")
+    click.echo(configuration(simulator, url, options))
+    click.echo(
+        "# For reports by callback to `connector serve`; without it they are polled.\n"
+        '# [server]\n# public_url = "http://127.0.0.1:8080"\n\n'
+        "# To have a person write, in another terminal:\n"
+        f"# connector simulate {simulator.name} --port {port} --inbound +12015550123 STOP"
+    )
+
+
+def _write(url: str, number: str, text: str, as_json: bool) -> None:
+    if url.endswith(":0"):
+        raise InputError("--inbound: give the --port that the simulator runs on.")
+    message = have_somebody_write(url, number, text)
+    if as_json:
+        document(message)
+    else:
+        click.echo(f"{message['from']} has written {message['body']!r} to {message['to']}.")
 
 
 def first_simulator() -> str:

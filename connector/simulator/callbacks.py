@@ -13,6 +13,8 @@ from connector.simulator.faults import Faults
 TIMEOUT_SECONDS = 10.0
 SHUFFLED_WITHIN_SECONDS = 0.3
 """A shuffled callback is held back for up to this long."""
+RECOVERY = 100
+"""After a 429 one more callback at a time goes out for every so many that are answered."""
 
 
 class _Callback:
@@ -29,7 +31,8 @@ class Deliverer:
     """Posts callbacks from a few threads, in the order they came.
 
     2xx is done. 429, 5xx and connection errors are tried again after each of `waits_seconds`, then given
-    up; any other answer drops the callback. `sign` gives a body's headers at its first try; later tries carry the same.
+    up; any other answer drops the callback. A 429 also halves how many are on their way at the same time, which
+    grows again with what is answered. `sign` gives a body's headers at its first try; later tries carry the same.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Deliverer:
         self._order = count()
         self._changed = threading.Condition()
         self._connections = connections
+        self._at_once = connections
+        self._until_more = 0
         self._poster: Poster | None = None
         self._counts: Counter[str] = Counter()
         self._in_flight = 0
@@ -99,6 +104,7 @@ class Deliverer:
             self._ready.clear()
             self._later.clear()
             self._counts.clear()
+            self._at_once = self._connections
 
     @property
     def waiting(self) -> int:
@@ -107,11 +113,15 @@ class Deliverer:
             return len(self._ready) + len(self._later) + self._in_flight
 
     def account(self) -> dict[str, int]:
-        """Counts: `sent` (tries), `answered`, `retried`, `dropped` (refused for good), `given_up`, `lost`, ..."""
+        """Counts: `sent` (tries), `answered`, `retried`, `dropped` (refused for good), `given_up`, `lost`, ...
+
+        `at_once` is how many may be on their way at the same time now.
+        """
         with self._changed:
             named = ("sent", "answered", "retried", "dropped", "given_up", "lost", "doubled", "shuffled")
             counts = {name: self._counts[name] for name in named}
-            return {**counts, "waiting": len(self._ready) + len(self._later) + self._in_flight}
+            waiting = len(self._ready) + len(self._later) + self._in_flight
+            return {**counts, "waiting": waiting, "at_once": self._at_once}
 
     def _count(self, name: str) -> None:
         with self._changed:
@@ -128,7 +138,7 @@ class Deliverer:
     def _work(self) -> None:
         while (callback := self._next()) is not None:
             try:
-                ending = self._post(callback)
+                status = self._post(callback)
             except Exception:
                 if self._closed:
                     return
@@ -136,13 +146,35 @@ class Deliverer:
             with self._changed:
                 self._in_flight -= 1
                 self._counts["sent"] += 1
-                if ending == "retried" and callback.tries > len(self._waits):
-                    ending = "given_up"
-                self._counts[ending] += 1
-                if ending == "retried":
-                    due = time.monotonic() + self._waits[callback.tries - 1]
-                    heapq.heappush(self._later, (due, next(self._order), callback))
-                    self._changed.notify()
+                self._settle(callback, status)
+
+    def _settle(self, callback: _Callback, status: int | None) -> None:
+        """Note how a try ended: with a status, or None without an answer."""
+        if status is not None and 200 <= status < 300:
+            self._counts["answered"] += 1
+            if self._at_once < self._connections:
+                self._speed_up()
+            return
+        if status == 429:
+            self._at_once = max(1, self._at_once // 2)
+            self._until_more = RECOVERY
+        elif status is not None and status < 500:
+            self._counts["dropped"] += 1
+            return
+        if callback.tries > len(self._waits):
+            self._counts["given_up"] += 1
+            return
+        self._counts["retried"] += 1
+        due = time.monotonic() + self._waits[callback.tries - 1]
+        heapq.heappush(self._later, (due, next(self._order), callback))
+        self._changed.notify()
+
+    def _speed_up(self) -> None:
+        self._until_more -= 1
+        if not self._until_more:
+            self._at_once += 1
+            self._until_more = RECOVERY
+            self._changed.notify()
 
     def _next(self) -> _Callback | None:
         with self._changed:
@@ -150,23 +182,20 @@ class Deliverer:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
                     self._ready.append(heapq.heappop(self._later)[2])
-                if self._ready and not self._held:
+                if self._ready and not self._held and self._in_flight < self._at_once:
                     self._in_flight += 1
                     return self._ready.popleft()
                 self._changed.wait(self._later[0][0] - now if self._later else None)
             return None
 
-    def _post(self, callback: _Callback) -> str:
+    def _post(self, callback: _Callback) -> int | None:
         callback.tries += 1
         if callback.headers is None:
             callback.headers = self._sign(callback.body)
         try:
-            status = self._open().post(callback.url, callback.body, callback.headers)
+            return self._open().post(callback.url, callback.body, callback.headers)
         except AnswerLost:
-            return "retried"
-        if 200 <= status < 300:
-            return "answered"
-        return "retried" if status == 429 or status >= 500 else "dropped"
+            return None
 
     def _open(self) -> Poster:
         with self._changed:

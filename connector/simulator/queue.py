@@ -5,6 +5,7 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -18,11 +19,20 @@ LONGEST_WAIT_SECONDS = 0.2
 """Times are looked at again this often: the wall clock may jump."""
 
 
+Size = int | Callable[[], int]
+"""How many messages, or who says so when their time has come."""
+
+
 @dataclass(slots=True)
 class _Entry(Generic[Owner]):
     owner: Owner
-    size: int
+    size: Size
     sent: int = 0
+
+    def count(self) -> int:
+        if not isinstance(self.size, int):
+            self.size = self.size()
+        return self.size
 
 
 class AccountQueue(Generic[Owner]):
@@ -41,14 +51,21 @@ class AccountQueue(Generic[Owner]):
         self._changed = asyncio.Event()
         self.held = False
 
-    def put(self, owner: Owner, size: int, send_at: datetime | None) -> None:
-        """Take the messages of a batch; they enter the queue at `send_at`."""
+    def put(self, owner: Owner, size: Size, send_at: datetime | None) -> None:
+        """Take the messages of a batch; they enter the queue at `send_at`, when a `size` that is asked is asked."""
         entry = _Entry(owner, size)
         if send_at is not None and send_at > datetime.now(UTC):
             heapq.heappush(self._scheduled, (send_at, next(self._order), entry))
         else:
-            self._ready.append(entry)
+            self._enter(entry)
         self._changed.set()
+
+    def left(self, owner: Owner) -> int | None:
+        """How many messages of a batch have left; None when it isn't here any more."""
+        for entry in (*self._ready, *(scheduled[2] for scheduled in self._scheduled)):
+            if entry.owner is owner:
+                return entry.sent
+        return None
 
     def drop(self, owner: Owner) -> int | None:
         """Take a batch out; the number of its messages that had left, None when it isn't here any more."""
@@ -63,6 +80,11 @@ class AccountQueue(Generic[Owner]):
                 return 0
         return None
 
+    def pace(self, messages_per_second: float | None) -> None:
+        """Let messages leave at another pace from now on."""
+        self._pace = messages_per_second
+        self._changed.set()
+
     def clear(self) -> None:
         self._ready.clear()
         self._scheduled.clear()
@@ -75,7 +97,7 @@ class AccountQueue(Generic[Owner]):
     @property
     def waiting(self) -> int:
         """Messages whose time to send has come and that haven't left."""
-        return sum(entry.size - entry.sent for entry in self._ready)
+        return sum(entry.count() - entry.sent for entry in self._ready)
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -98,7 +120,11 @@ class AccountQueue(Generic[Owner]):
     def _admit(self) -> None:
         now = datetime.now(UTC)
         while self._scheduled and self._scheduled[0][0] <= now:
-            self._ready.append(heapq.heappop(self._scheduled)[2])
+            self._enter(heapq.heappop(self._scheduled)[2])
+
+    def _enter(self, entry: _Entry[Owner]) -> None:
+        if entry.count():
+            self._ready.append(entry)
 
     def _next_look_seconds(self) -> float | None:
         if not self._scheduled:
@@ -108,15 +134,16 @@ class AccountQueue(Generic[Owner]):
 
     async def _wait(self, seconds: float | None) -> None:
         self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        except TimeoutError:
-            return
+        # Not wait_for, which loses a cancellation that comes together with the event.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     def _leave(self, most: int) -> int:
         entry = self._ready[0]
-        start, entry.sent = entry.sent, min(entry.sent + most, entry.size)
-        if entry.sent == entry.size:
+        size = entry.count()
+        start, entry.sent = entry.sent, min(entry.sent + most, size)
+        if entry.sent == size:
             self._ready.popleft()
         self._send(entry.owner, start, entry.sent)
         return entry.sent - start

@@ -5,21 +5,21 @@ The simulator's own paths, for tests and people:
     GET  /_simulator/account      how often each number was accepted, requests by status, callbacks
     GET  /_simulator/batches      what was accepted, as the provider knows it
     GET  /_simulator/idle         answers once nothing waits to be sent, reported or called back
-    POST /_simulator/faults       {name: probability}: replaces all faults
+    POST /_simulator/faults       {name: probability}: replaces all faults but those of phases
     POST /_simulator/inbound      a message from a person; the body is the provider's matter
     POST /_simulator/hold         {"at": POINT}: before, after (of accepting a send), queue or callbacks
     GET  /_simulator/held         ?count=N: answers once N sends are held
     POST /_simulator/release      lets go of everything that is held
-    POST /_simulator/reset        forgets batches and counts
+    POST /_simulator/reset        forgets batches and counts; phases begin anew
 """
 
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic_core import from_json, to_json
@@ -28,16 +28,16 @@ from connector.http import Answer
 from connector.model.errors import InputError
 from connector.simulator.callbacks import Deliverer
 from connector.simulator.faults import Faults
+from connector.simulator.options import Options
 from connector.simulator.outcomes import Outcomes
 from connector.simulator.queue import AccountQueue
 from connector.simulator.tally import Tally
 
-if TYPE_CHECKING:
-    from connector.simulator.simulator import Options
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Entry = TypeVar("Entry")
 
 OWN_PATHS = "/_simulator/"
 LONGEST_WAIT_SECONDS = 30.0
@@ -70,12 +70,17 @@ class Service(ABC):
     Runs in one event loop; only callbacks leave from threads of their own.
     """
 
-    def __init__(self, options: "Options", retry_waits: tuple[float, ...]) -> None:
-        """`retry_waits`: the waits between a callback's tries, in units of `options.retry_seconds`."""
+    def __init__(self, options: Options, retry_waits: tuple[float, ...]) -> None:
+        """`retry_waits`: the waits between a callback's tries, in units of `options.retry_seconds`.
+
+        Raises `InputError`.
+        """
+        self._phased = options
+        self._turns: list[asyncio.TimerHandle] = []
         self.faults = Faults(options.faults, options.seed)
-        self.outcomes = Outcomes(options.outcomes, options.endings, options.seed)
         self.tally = Tally()
         self.queue: AccountQueue[Any] = AccountQueue(options.messages_per_second, self.leave)
+        self._turn(0.0)
         self.callbacks = Deliverer(
             self.faults,
             waits_seconds=[wait * options.retry_seconds for wait in retry_waits],
@@ -113,11 +118,36 @@ class Service(ABC):
     def forget(self) -> None:
         """Drop all state of the provider's."""
 
+    def _turn(self, second: float) -> None:
+        """Let hold what the phases say of this second."""
+        held = self._phased.at(second)
+        self.faults.during(held["faults"])
+        self.outcomes = Outcomes(
+            held["outcomes"],
+            held["endings"],
+            self._phased.seed,
+            beginnings=held["beginnings"],
+            countries=held["countries"],
+        )
+        self.queue.pace(held["messages_per_second"])
+
+    def _start_phases(self) -> None:
+        """Count seconds from now."""
+        loop = asyncio.get_running_loop()
+        self._turns = [loop.call_later(second, self._turn, second) for second in self._phased.turns()]
+
+    def _stop_phases(self) -> None:
+        for turn in self._turns:
+            turn.cancel()
+        self._turns.clear()
+
     async def accepting(self, accept: Callable[[], Answer]) -> Answer:
         """Answer a request that sends messages, with the faults that belong to one.
 
-        `accept` does it and answers 2xx, or refuses.
+        `accept` does it and answers 2xx, or refuses. The first one begins the time that phases are counted in.
         """
+        if not self._turns and self._phased.phases:
+            self._start_phases()
         try:
             answer = await self._accepting(accept)
         except Dropped:
@@ -150,6 +180,10 @@ class Service(ABC):
     def listing_fault(self) -> Answer | None:
         """The answer to a look-up that a fault spoils, or None."""
         return Answer(503, {}, b"") if self.faults.happens("listing_error") else None
+
+    def shown(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The entries of a page that a listing shows: all, or the first half where a fault says so."""
+        return entries[: len(entries) // 2] if self.faults.happens("listing_truncated") else entries
 
     async def _hold_here(self, point: str) -> None:
         if point not in self._held_at or self._stopping.is_set():
@@ -188,6 +222,8 @@ class Service(ABC):
                 answer = await self._own(call)
             elif self.faults.happens("unauthorized"):
                 answer = Answer(401, {}, b"")
+            elif self.faults.happens("overloaded"):
+                answer = Answer(429, {}, b"")
             else:
                 answer = await self.answer(call)
         except Dropped:
@@ -213,6 +249,7 @@ class Service(ABC):
         draining = asyncio.create_task(self.queue.run())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._stop_phases()
         draining.cancel()
         with suppress(asyncio.CancelledError):
             await draining
@@ -255,6 +292,8 @@ class Service(ABC):
                 self.queue.clear()
                 self.callbacks.clear()
                 self.tally = Tally()
+                self._stop_phases()
+                self._turn(0.0)
                 self.forget()
                 return json_answer(200, {})
         return json_answer(404, {"error": f"The simulator has no {name}."})

@@ -2,33 +2,11 @@
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from connector.simulator.options import Options
 from connector.simulator.service import Service
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What every simulator can be told; a provider adds its own."""
-
-    seed: int = 1
-    """Outcomes and faults repeat for the same seed."""
-    messages_per_second: float | None = None
-    """Pace of the account; None: at once."""
-    outcomes: Mapping[str, float] = field(default_factory=dict)
-    """Outcome, written `Status:code`, to its weight."""
-    endings: Mapping[str, str] = field(default_factory=dict)
-    """Last digits of a number to its outcome, `{"0199": "Failed:150"}`."""
-    report_delay_seconds: float = 0.0
-    """From sending to the final report."""
-    retry_seconds: float = 5.0
-    """The wait before a callback's second try; the others grow with it."""
-    callback_connections: int = 8
-    """Callbacks on their way at the same time."""
-    faults: Mapping[str, str | float] = field(default_factory=dict)
-    """Fault name to probability; the names are in `connector.simulator.faults`."""
 
 
 class Simulator(ABC):

@@ -5,10 +5,13 @@ from typing import Any
 
 from connector.simulator import Simulator
 from connector.simulator.numbers import fictional_numbers
-from connector_sinch.sms.simulator_service import SmsOptions, SmsService
+from connector_sinch.sms.simulator_options import SmsOptions
+from connector_sinch.sms.simulator_service import SmsService
 
 API_TOKEN = "SIMULATED_API_TOKEN"
+KEY_SECRET = "SIMULATED_KEY_SECRET"
 CALLBACK_SECRET = "SIMULATED_CALLBACK_SECRET"
+CALLBACK_PASSWORD = "SIMULATED_CALLBACK_PASSWORD"
 
 FIRST_NAMES = ("Ada", "Björn", "Chloé", "Dilan", "Emre", "Zoë", "", "Grace", "Łukasz", "Nora")
 """Some need the long encoding, and one is missing: the text's default serves."""
@@ -23,21 +26,32 @@ class SmsSimulator(Simulator):
         return SmsService(options)
 
     def settings(self, base_url: str, options: SmsOptions) -> dict[str, Any]:
-        settings = {
-            "provider": self.name,
-            "service_plan_id": options.service_plan_id,
-            "api_token": f"env:{API_TOKEN}",
-            "region": "eu",
-            "base_url": base_url,
-        }
+        settings = {"provider": self.name, **self._credentials(base_url, options), "region": "eu", "base_url": base_url}
         if options.callback_secret is not None:
             settings["callback_secret"] = f"env:{CALLBACK_SECRET}"
+        if options.callback_username is not None:
+            settings["callback_username"] = options.callback_username
+            settings["callback_password"] = f"env:{CALLBACK_PASSWORD}"
         return settings
 
+    @staticmethod
+    def _credentials(base_url: str, options: SmsOptions) -> dict[str, str]:
+        if options.authentication == "project":
+            return {
+                "project_id": options.project_id,
+                "key_id": options.key_id,
+                "key_secret": f"env:{KEY_SECRET}",
+                "auth_url": base_url,
+            }
+        return {"service_plan_id": options.service_plan_id, "api_token": f"env:{API_TOKEN}"}
+
     def secrets(self, options: SmsOptions) -> dict[str, str]:
-        secrets = {API_TOKEN: options.api_token}
+        project = options.authentication == "project"
+        secrets = {KEY_SECRET: options.key_secret} if project else {API_TOKEN: options.api_token}
         if options.callback_secret is not None:
             secrets[CALLBACK_SECRET] = options.callback_secret
+        if options.callback_password is not None:
+            secrets[CALLBACK_PASSWORD] = options.callback_password
         return secrets
 
     def campaign(self) -> dict[str, Any]:

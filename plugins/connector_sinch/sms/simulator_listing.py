@@ -1,7 +1,7 @@
 """Queries and pages of the simulated SMS API."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from connector.http import Answer
 from connector.simulator.service import json_answer
@@ -18,8 +18,6 @@ LISTING = {
     "client_reference": "text",
 }
 """What every listing can be asked with, and of which kind it is."""
-
-Entry = TypeVar("Entry")
 
 
 def read_query(query: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, Any]:
@@ -55,10 +53,19 @@ def _number(name: str, value: str) -> int:
     return int(value)
 
 
-def page(key: str, entries: Sequence[Entry], query: Mapping[str, Any], show: Callable[[Entry], Any]) -> Answer:
-    """One page: `count` of all entries, `page` from 0, `page_size` as the number of entries on this page."""
+Listed = Callable[[], dict[str, Any]]
+"""Shows one entry of a listing, when its page is asked for."""
+
+
+def page(
+    key: str, found: Sequence[Listed], query: Mapping[str, Any], shown: Callable[[Sequence[Listed]], Sequence[Listed]]
+) -> Answer:
+    """One page: `count` of all entries, `page` from 0, `page_size` as the number of entries on this page.
+
+    `shown` says which entries of the page are shown.
+    """
     number, size = query.get("page", 0), query.get("page_size", PAGE_SIZE)
     if not 1 <= size <= MAX_PAGE_SIZE:
         raise Problem(400, CONSTRAINT, f"The parameter 'page_size' must be 1 to {MAX_PAGE_SIZE}.")
-    shown = [show(entry) for entry in entries[number * size : (number + 1) * size]]
-    return json_answer(200, {"count": len(entries), "page": number, "page_size": len(shown), key: shown})
+    entries = [show() for show in shown(found[number * size : (number + 1) * size])]
+    return json_answer(200, {"count": len(found), "page": number, "page_size": len(entries), key: entries})

@@ -1,17 +1,24 @@
 """What the simulated SMS API takes in a batch request, checked as strictly as the API describes it."""
 
+import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from connector.http import Answer
+from connector.model.parts import count_parts
 from connector.simulator.service import json_answer
 
+TEXT, BINARY, MEDIA = "mt_text", "mt_binary", "mt_media"
+
 MAX_RECIPIENTS = 1000
+MAX_CHANGED = 100
+"""As many targets an update adds, or removes."""
 MAX_BODY = 2000
+MAX_BINARY = 140
 MAX_VALUE = 160
 MAX_REFERENCE = 128
 MAX_CALLBACK_URL = 2048
@@ -20,12 +27,16 @@ REPORT_KINDS = ("none", "summary", "full", "per_recipient", "per_recipient_final
 
 _NUMBER = re.compile(r"(?:\+|00)?([1-9]\d{6,14})")
 _IGNORED_IN_NUMBERS = str.maketrans("", "", " -()")
-_GROUP = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_GROUP = re.compile(r"(?=.*[A-Z])[0-9A-Z]{26}")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*")
 _SENDER_DIGITS = re.compile(r"\+?(\d{3,15})")
 _SENDER_NAME = re.compile(r"(?=.*[A-Za-z])[ -~]{1,11}")
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,16}")
 _PARAMETER = re.compile(r"\$\{([A-Za-z0-9._-]{1,16})\}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+
+Checks = dict[str, Callable[[str, Any], Any]]
+"""Field to what checks it, given its name and value, and gives what is read."""
 
 FORMAT = "syntax_invalid_parameter_format"
 CONSTRAINT = "syntax_constraint_violation"
@@ -48,12 +59,17 @@ class Problem(Exception):
 class BatchRequest:
     """A checked batch request; numbers are digits."""
 
-    echo: dict[str, Any]
+    given: dict[str, Any]
     """The fields as they come back."""
-    to: list[str]
+    kind: str
+    """`mt_text`, `mt_binary` or `mt_media`."""
+    numbers: list[str]
+    """The numbers in `to`."""
+    groups: list[str]
+    """The group IDs in `to`."""
     sender: str | None
     pieces: list[str]
-    """The body cut at its parameters: literal, key, literal, ..., literal."""
+    """The text cut at its parameters: literal, key, literal, ..., literal; a binary body whole."""
     parameters: dict[str, dict[str, str]]
     """Key to number, or `default`, to value."""
     delivery_report: str
@@ -61,6 +77,7 @@ class BatchRequest:
     expire_at: datetime
     callback_url: str | None
     client_reference: str | None
+    feedback_enabled: bool
     max_parts: int | None
     truncate: bool
 
@@ -80,6 +97,10 @@ class BatchRequest:
             text[place] = value
         return "".join(text), whole
 
+    def parts(self, text: str) -> int:
+        """How many parts the rendered text takes; only a text is split."""
+        return 1 if self.truncate or self.kind != TEXT else count_parts(text)
+
 
 def read_number(value: Any) -> str | None:
     """The digits of a number with `+`, `00` or neither; None when it is none."""
@@ -97,68 +118,144 @@ def read_time(name: str, value: Any) -> datetime:
             return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError:
         pass
-    raise _format(name, value, "a valid ISO 8601 time")
+    raise _malformed(name, value, "a valid ISO 8601 time")
 
 
 def read_batch(content: Any, now: datetime) -> BatchRequest:
-    """Check a batch request. Raises `Problem`."""
-    if not isinstance(content, dict):
-        raise Problem(400, CONSTRAINT, "The request must be a JSON object.")
-    # null is the same as absent.
-    fields = {name: value for name, value in content.items() if value is not None}
-    for name in fields:
-        if name not in _CHECKS:
-            raise Problem(400, CONSTRAINT, f"Unknown field '{name}'.")
-    for name in ("to", "body"):
-        if name not in fields:
-            raise Problem(400, CONSTRAINT, f"The required field '{name}' is missing.")
-    fields.setdefault("type", "mt_text")
-    read = {name: _CHECKS[name](name, value) for name, value in fields.items()}
+    """Check a request to send or replace a batch. Raises `Problem`."""
+    fields = read_object(content)
+    kind = fields.setdefault("type", TEXT)
+    checks = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if checks is None:
+        raise Problem(400, CONSTRAINT, f"The field 'type' must be one of {', '.join(_CHECKS)}.")
+    read = read_fields(fields, checks, ("to", "body", "udh") if kind == BINARY else ("to", "body"))
+    if kind == BINARY and (size := read["body"] + read["udh"]) > MAX_BINARY:
+        raise Problem(
+            400, CONSTRAINT, f"The fields 'body' and 'udh' must have at most {MAX_BINARY} bytes together, not {size}."
+        )
     start = max(read.get("send_at") or now, now)
     expire_at = read.get("expire_at")
     if expire_at is not None and expire_at <= start:
         raise Problem(400, CONSTRAINT, "The field 'expire_at' must be after 'send_at' and in the future.")
     if expire_at is not None and expire_at > start + MAX_VALIDITY:
         raise Problem(400, CONSTRAINT, "The field 'expire_at' must be at most 3 days after 'send_at'.")
+    to: Targets = read["to"]
     request = BatchRequest(
-        echo={**fields, "to": read["to"]},
-        to=read["to"],
+        given={**fields, "to": to.entries},
+        kind=kind,
+        numbers=to.numbers,
+        groups=to.groups,
         sender=read.get("from"),
-        pieces=_PARAMETER.split(read["body"]),
+        pieces=[fields["body"]] if kind == BINARY else _PARAMETER.split(read["body"]),
         parameters=read.get("parameters", {}),
         delivery_report=read.get("delivery_report", "none"),
         send_at=read.get("send_at"),
         expire_at=expire_at or start + MAX_VALIDITY,
         callback_url=read.get("callback_url"),
         client_reference=read.get("client_reference"),
+        feedback_enabled=read.get("feedback_enabled", False),
         max_parts=read.get("max_number_of_message_parts"),
         truncate=read.get("truncate_concat", False),
     )
     if request.sender is not None:
-        request.echo["from"] = request.sender
-    if len(request.pieces) > 1 and any(len(request.render(number)[0]) > MAX_BODY for number in request.to):
+        request.given["from"] = request.sender
+    if len(request.pieces) > 1 and any(len(request.render(number)[0]) > MAX_BODY for number in request.numbers):
         raise Problem(400, CONSTRAINT, f"The field 'body' must be at most {MAX_BODY} characters with its parameters.")
     return request
 
 
-def _format(name: str, value: Any, wanted: str) -> Problem:
+def read_update(content: Any, before: BatchRequest, now: datetime) -> BatchRequest:
+    """Check a request to update a batch; the request that it makes of the one before. Raises `Problem`.
+
+    `null` is the same as absent: it leaves the field as it was.
+    """
+    fields = read_object(content)
+    kind = fields.pop("type", before.kind)
+    if kind != before.kind:
+        raise Problem(400, CONSTRAINT, f"The field 'type' must be '{before.kind}', as the batch was sent.")
+    checks = {**_CHECKS[before.kind], "to_add": _targets(MAX_CHANGED), "to_remove": _targets(MAX_CHANGED)}
+    del checks["to"]
+    read = read_fields(fields, checks, ("udh",) if kind == BINARY else ())
+    added, removed = fields.pop("to_add", None), fields.pop("to_remove", None)
+    to = list(before.given["to"])
+    if added is not None:
+        to += [entry for entry in read["to_add"].entries if entry not in to]
+    if removed is not None:
+        gone = set(read["to_remove"].entries)
+        to = [entry for entry in to if entry not in gone]
+    return read_batch({**before.given, **fields, "to": to}, now)
+
+
+def read_object(content: Any) -> dict[str, Any]:
+    """The fields of a JSON object; null is the same as absent. Raises `Problem`."""
+    if not isinstance(content, dict):
+        raise Problem(400, CONSTRAINT, "The request must be a JSON object.")
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def read_fields(fields: Mapping[str, Any], checks: Checks, required: Iterable[str] = ()) -> dict[str, Any]:
+    """What each field's check makes of it. Raises `Problem`."""
+    for name in fields:
+        if name not in checks:
+            raise Problem(400, CONSTRAINT, f"Unknown field '{name}'.")
+    for name in required:
+        if name not in fields:
+            raise Problem(400, CONSTRAINT, f"The required field '{name}' is missing.")
+    return {name: checks[name](name, value) for name, value in fields.items()}
+
+
+def read_inner(name: str, value: Any, checks: Checks, required: str) -> dict[str, Any]:
+    """The same for an object that is a field itself."""
+    if not isinstance(value, dict):
+        raise Problem(400, CONSTRAINT, f"The field '{name}' must be an object.")
+    fields = {f"{name}.{key}": each for key, each in value.items() if each is not None}
+    read = read_fields(fields, {f"{name}.{key}": check for key, check in checks.items()}, (f"{name}.{required}",))
+    return {key.removeprefix(f"{name}."): each for key, each in read.items()}
+
+
+def _malformed(name: str, value: Any, wanted: str) -> Problem:
     return Problem(400, FORMAT, f"The format of parameter '{name}' is invalid; value '{value}' is not {wanted}.")
 
 
-def _to(name: str, value: Any) -> list[str]:
+class Targets(NamedTuple):
+    """Whom a batch is for."""
+
+    entries: list[str]
+    """Numbers as digits, and group IDs, in their order."""
+    numbers: list[str]
+    groups: list[str]
+
+
+def _targets(most: int) -> Callable[[str, Any], Targets]:
+    def check(name: str, value: Any) -> Targets:
+        entries = read_numbers(name, value, least=1, most=most, groups=True)
+        groups = [entry for entry in entries if not entry.isdecimal()]
+        return Targets(entries, entries if not groups else [each for each in entries if each.isdecimal()], groups)
+
+    return check
+
+
+def read_numbers(name: str, value: Any, *, least: int, most: int, groups: bool = False) -> list[str]:
+    """The digits of a list of numbers, with `groups` of group IDs too. Raises `Problem`."""
     if not isinstance(value, list):
-        raise Problem(400, CONSTRAINT, "The field 'to' must be an array.")
-    if not 1 <= len(value) <= MAX_RECIPIENTS:
-        raise Problem(400, CONSTRAINT, f"The field 'to' must have 1 to {MAX_RECIPIENTS} entries.")
-    numbers = []
+        raise Problem(400, CONSTRAINT, f"The field '{name}' must be an array.")
+    if not least <= len(value) <= most:
+        raise Problem(400, CONSTRAINT, f"The field '{name}' must have {least} to {most} entries.")
+    read = []
     for place, entry in enumerate(value):
         number = read_number(entry)
         if number is None:
-            if isinstance(entry, str) and _GROUP.fullmatch(entry):
-                raise Problem(403, "unknown_group", f"Group '{entry}' is unknown or deleted")
-            raise _format(f"to[{place}]", entry, "a valid MSISDN or group ID")
-        numbers.append(number)
-    return numbers
+            if not (groups and is_group_id(entry)):
+                raise _malformed(
+                    f"{name}[{place}]", entry, "a valid MSISDN or group ID" if groups else "a valid MSISDN"
+                )
+            number = entry
+        read.append(number)
+    return read
+
+
+def is_group_id(value: Any) -> bool:
+    return isinstance(value, str) and _GROUP.fullmatch(value) is not None
 
 
 def _from(name: str, value: Any) -> str:
@@ -167,13 +264,32 @@ def _from(name: str, value: Any) -> str:
             return digits.group(1)
         if _SENDER_NAME.fullmatch(value):
             return value
-    raise _format(name, value, "a valid originator")
+    raise _malformed(name, value, "a valid originator")
 
 
-def _body(name: str, value: Any) -> str:
+def check_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > MAX_BODY:
-        raise Problem(400, CONSTRAINT, f"The field 'body' must be a string of at most {MAX_BODY} characters.")
+        raise Problem(400, CONSTRAINT, f"The field '{name}' must be a string of at most {MAX_BODY} characters.")
     return value
+
+
+def check_base64(name: str, value: Any) -> int:
+    try:
+        return len(base64.b64decode(value, validate=True))
+    except (TypeError, ValueError):
+        raise _malformed(name, value, "valid Base64") from None
+
+
+def check_hex(name: str, value: Any) -> int:
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise _malformed(name, value, "a valid hexadecimal string")
+    return len(value) // 2
+
+
+def _media(name: str, value: Any) -> str:
+    """The message of a media body; without a URL it is refused."""
+    read = read_inner(name, value, {"url": check_url, "message": check_text, "subject": check_text}, "url")
+    return str(read.get("message", ""))
 
 
 def _parameters(name: str, value: Any) -> dict[str, dict[str, str]]:
@@ -182,14 +298,14 @@ def _parameters(name: str, value: Any) -> dict[str, dict[str, str]]:
     parameters: dict[str, dict[str, str]] = {}
     for key, by_number in value.items():
         if not _KEY.fullmatch(key):
-            raise _format("parameters", key, "a parameter key of 1 to 16 letters, digits, '.', '-' or '_'")
+            raise _malformed("parameters", key, "a parameter key of 1 to 16 letters, digits, '.', '-' or '_'")
         if not isinstance(by_number, dict):
             raise Problem(400, CONSTRAINT, f"The field 'parameters.{key}' must be an object.")
         values = parameters[key] = {}
         for raw, text in by_number.items():
             number = raw if raw == "default" else read_number(raw)
             if number is None:
-                raise _format(f"parameters.{key}", raw, "a valid MSISDN or 'default'")
+                raise _malformed(f"parameters.{key}", raw, "a valid MSISDN or 'default'")
             if not isinstance(text, str) or not 1 <= len(text) <= MAX_VALUE:
                 raise Problem(
                     400,
@@ -200,10 +316,8 @@ def _parameters(name: str, value: Any) -> dict[str, dict[str, str]]:
     return parameters
 
 
-def _type(name: str, value: Any) -> str:
-    if value != "mt_text":
-        raise Problem(400, CONSTRAINT, "The field 'type' must be 'mt_text'; other types are not simulated.")
-    return "mt_text"
+def _any(name: str, value: Any) -> Any:
+    return value
 
 
 def _report(name: str, value: Any) -> str:
@@ -212,7 +326,7 @@ def _report(name: str, value: Any) -> str:
     return str(value)
 
 
-def is_callback_url(value: Any) -> bool:
+def is_url(value: Any) -> bool:
     if not isinstance(value, str) or len(value) > MAX_CALLBACK_URL or re.search(r"[^!-~]", value):
         return False
     try:
@@ -223,9 +337,9 @@ def is_callback_url(value: Any) -> bool:
     return parts.scheme in ("http", "https") and named is not None
 
 
-def _callback_url(name: str, value: Any) -> str:
-    if not is_callback_url(value):
-        raise _format(name, value, f"a valid URL of at most {MAX_CALLBACK_URL} characters")
+def check_url(name: str, value: Any) -> str:
+    if not is_url(value):
+        raise _malformed(name, value, f"a valid URL of at most {MAX_CALLBACK_URL} characters")
     return str(value)
 
 
@@ -253,21 +367,29 @@ def _whole_number(least: int, most: int | None) -> Callable[[str, Any], int]:
     return check
 
 
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "type": _type,
-    "to": _to,
+_COMMON: Checks = {
+    "type": _any,
+    "to": _targets(MAX_RECIPIENTS),
     "from": _from,
-    "body": _body,
-    "parameters": _parameters,
     "delivery_report": _report,
     "send_at": read_time,
     "expire_at": read_time,
-    "callback_url": _callback_url,
+    "callback_url": check_url,
     "client_reference": _reference,
     "feedback_enabled": _boolean,
-    "flash_message": _boolean,
-    "truncate_concat": _boolean,
-    "max_number_of_message_parts": _whole_number(1, None),
-    "from_ton": _whole_number(0, 6),
-    "from_npi": _whole_number(0, 18),
 }
+_NUMBERING: Checks = {"from_ton": _whole_number(0, 6), "from_npi": _whole_number(0, 18)}
+_CHECKS: dict[str, Checks] = {
+    TEXT: {
+        **_COMMON,
+        **_NUMBERING,
+        "body": check_text,
+        "parameters": _parameters,
+        "flash_message": _boolean,
+        "truncate_concat": _boolean,
+        "max_number_of_message_parts": _whole_number(1, None),
+    },
+    BINARY: {**_COMMON, **_NUMBERING, "body": check_base64, "udh": check_hex},
+    MEDIA: {**_COMMON, "body": _media, "parameters": _parameters, "strict_validation": _boolean},
+}
+"""What each kind of message takes."""

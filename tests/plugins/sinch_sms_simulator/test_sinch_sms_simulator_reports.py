@@ -224,7 +224,7 @@ def test_a_batch_report_is_filtered_by_status_and_code(plan: Plans) -> None:
     ]
     assert plan.get(path, code="0,407")["statuses"] == [{"code": 0, "status": "Delivered", "count": 1}]
     assert plan.get(path)["client_reference"] == "a"
-    assert plan.http.get(f"{plan.path}/{path}", params={"type": "brief"}).status_code == 400
+    assert plan.http.get(f"{plan.path}/{path}", params={"type": "brief"}).status_code == 404
 
 
 def test_finished_reports_are_listed_by_reference_in_pages(plan: Plans) -> None:
