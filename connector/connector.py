@@ -42,7 +42,7 @@ from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
 from connector.extension.sink import Sink
 from connector.http import Http
-from connector.ledger import counters, log, recount, registry, totals
+from connector.ledger import counters, forking, log, recount, registry, totals
 from connector.ledger.database import Ledger
 from connector.ledger.tables import (
     BatchState,
@@ -119,12 +119,12 @@ class Connector:
         )
         self._clock = clock
         self._guard = threading.RLock()
-        self._process: int | None = None
         self._http = Http()
         self._lines: dict[str, Line] | None = None
         self._by_id: dict[str, Provider] = {}
         self._recorder: Recorder | None = None
         self.ledger = Ledger(self.settings.storage.url)
+        forking.in_child(self._begin_anew)
         self._sinks = sinks_of(sinks or {}, on_event)
         self._readers = Readers(self.ledger, self._sinks, clock)
         tracking = self.settings.tracking
@@ -160,10 +160,9 @@ class Connector:
     def close(self) -> None:
         """End the threads, and close the connections; what was handed over is written first."""
         with self._guard:
-            if self._process == os.getpid():
-                if self._recorder is not None:
-                    self._recorder.close()
-                self._http.close()
+            if self._recorder is not None:
+                self._recorder.close()
+            self._http.close()
             self._recorder = None
             self._lines = None
             self._http = Http()
@@ -171,18 +170,17 @@ class Connector:
 
     # The parts, made when they are first needed
 
-    def _fresh_after_fork(self) -> None:
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._http = Http()
-            self._lines = None
-            self._recorder = None
+    def _begin_anew(self) -> None:
+        """In a forked child: what the parent has open is the parent's."""
+        self._guard = threading.RLock()
+        self._http = Http()
+        self._lines = None
+        self._recorder = None
 
     @property
     def lines(self) -> dict[str, Line]:
         """Every configured integration, ready to send, by its name."""
         with self._guard:
-            self._fresh_after_fork()
             if self._lines is None:
                 made = {name: self._provider(name) for name in self.settings.integrations}
                 now = self._clock()
@@ -229,7 +227,6 @@ class Connector:
     def recorder(self) -> Recorder:
         """Makes receipts durable; its thread starts with the first one."""
         with self._guard:
-            self._fresh_after_fork()
             if self._recorder is None:
                 self._recorder = Recorder(self.ledger, self.policy, self._clock)
             return self._recorder

@@ -1,6 +1,5 @@
 """Opening the ledger: connections, transactions, locks that die with their process."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from connector.ledger import schema
+from connector.ledger import forking, schema
 from connector.model.errors import ConfigurationError, Fault, LedgerError, WorkerBusy
 
 BUSY_TIMEOUT_SECONDS = 60
@@ -34,16 +33,22 @@ class Ledger:
         self._guard = threading.Lock()
         self._writing = threading.Lock()
         self._engine: Engine | None = None
-        self._process: int | None = None
+        forking.in_child(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """In a forked child: close the parent's connections on this side."""
+        self._guard, self._writing = threading.Lock(), threading.Lock()
+        engine, self._engine = self._engine, None
+        if engine is not None and not forking.in_midst():
+            engine.dispose()
 
     def _connect(self) -> Engine:
         with self._guard:
-            if self._process != os.getpid():
-                if self._engine is not None:
-                    # The parent owns these connections: leave them be.
-                    self._engine.dispose(close=False)
-                self._writing = threading.Lock()
-                self._engine = None
+            if forking.in_midst():
+                raise LedgerError(
+                    f"The ledger {self.path} can't be used in this process: it was forked while its parent was at "
+                    f"work on it. Fork before, or start processes by spawn."
+                )
             if self._engine is None:
                 engine = _engine(self._url)
                 try:
@@ -61,24 +66,29 @@ class Ledger:
                 except BaseException:
                     engine.dispose()
                     raise
-                self._engine, self._process = engine, os.getpid()
+                self._engine = engine
             return self._engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and sees one moment."""
-        with _speaking(self.path), self._connect().connect() as connection, connection.begin():
+        with (
+            forking.transaction(),
+            _speaking(self.path),
+            self._connect().connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write: all of it is durable at the end, or nothing."""
-        engine = self._connect()
-        # Threads of one process queue here; SQLite's own waiting sleeps, and is not fair.
         with (
+            forking.transaction(),
             _speaking(self.path),
+            # Threads of one process queue here; SQLite's own waiting sleeps, and is not fair.
             self._writing,
-            engine.connect() as connection,
+            self._connect().connect() as connection,
             connection.execution_options(connector_writes=True).begin(),
         ):
             yield connection
@@ -92,7 +102,8 @@ class Ledger:
 
         Raises `WorkerBusy` when another process holds it.
         """
-        self._connect()
+        with forking.transaction():
+            self._connect()
         lock = self._lock(name)
         try:
             # Whoever only looks whether it is held has it for a moment.
@@ -131,8 +142,8 @@ class Ledger:
 
     def close(self) -> None:
         """Close every connection; the ledger may be used again."""
-        with self._guard:
-            if self._engine is not None and self._process == os.getpid():
+        with forking.transaction(), self._guard:
+            if self._engine is not None:
                 self._engine.dispose()
             self._engine = None
 
