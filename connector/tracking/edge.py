@@ -1,6 +1,5 @@
 """The receiving edge: callbacks as a plain ASGI callable."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -55,11 +54,12 @@ class Edge:
                 read = self._read(Request(scope["method"], path, headers, body))
             if isinstance(read, Response):
                 return read
-            if self._recorder().waiting > MOST_WAITING:
+            recorder = self._recorder()
+            if recorder.waiting > MOST_WAITING:
                 logger.error("Callbacks come faster than the ledger takes them; the provider is asked to repeat some.")
                 return callbacks.NOT_STORED
             arrivals = [(read.integration, receipt) for receipt in read.receipts]
-            await asyncio.wrap_future(self._recorder().submit(arrivals, read.counts))
+            await recorder.store(arrivals, read.counts)
             return callbacks.answer(read)
         except ConnectorError as error:
             logger.error("A callback could not be stored: %s", error)

@@ -3,10 +3,19 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from connector.ledger.tables import attempts, batches, integrations
 from connector.model.report import Receipt, ReceiptKind
+
+# Statements of every receipt are built once: building one costs more than running it.
+_BY_KEY = select(batches).where(batches.c.key.in_(bindparam("keys", expanding=True)))
+_BY_COPY = (
+    select(attempts.c.provider_batch_id.label("copy"), *batches.c)
+    .join_from(attempts, batches, attempts.c.batch == batches.c.number)
+    .where(attempts.c.provider_batch_id.in_(bindparam("ids", expanding=True)))
+)
+_ACCOUNTS = select(integrations.c.id, integrations.c.account)
 
 
 def batches_of(connection: Connection, arrivals: Iterable[tuple[str, Receipt]]) -> dict[tuple[str, str, str], Row[Any]]:
@@ -14,16 +23,13 @@ def batches_of(connection: Connection, arrivals: Iterable[tuple[str, Receipt]]) 
     receipts = [(integration, r) for integration, r in arrivals if r.kind is not ReceiptKind.unknown]
     keys = {r.batch_key for _, r in receipts if r.batch_key}
     ids = {r.provider_batch_id for _, r in receipts if r.provider_batch_id}
-    by_key = {row.key: row for row in connection.execute(select(batches).where(batches.c.key.in_(keys)))}
+    by_key = {row.key: row for row in connection.execute(_BY_KEY, {"keys": list(keys)}).all()}
     by_id: dict[str, Row[Any]] = {}
     unkeyed = {r.provider_batch_id for _, r in receipts if r.batch_key not in by_key} & ids
     if unkeyed:
-        query = select(attempts.c.provider_batch_id.label("copy"), *batches.c).join_from(
-            attempts, batches, attempts.c.batch == batches.c.number
-        )
-        for row in connection.execute(query.where(attempts.c.provider_batch_id.in_(unkeyed))):
+        for row in connection.execute(_BY_COPY, {"ids": list(unkeyed)}).all():
             by_id[row.copy] = row
-    account = {row.id: row.account for row in connection.execute(select(integrations))}
+    account = {row.id: row.account for row in connection.execute(_ACCOUNTS).all()}
     found = {}
     for integration, receipt in receipts:
         batch = by_key.get(receipt.batch_key or "") or by_id.get(receipt.provider_batch_id or "")

@@ -1,12 +1,14 @@
 """Writing receipts durably: many callbacks share one commit, and each waits for it."""
 
+import asyncio
 import logging
-import queue
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, update
@@ -14,7 +16,7 @@ from sqlalchemy import delete, insert, update
 from connector.ledger import counters, registry
 from connector.ledger.database import Ledger
 from connector.ledger.tables import receivers
-from connector.model.errors import LedgerError, without_words
+from connector.model.errors import ConnectorError, LedgerError, without_words
 from connector.model.report import Receipt
 from connector.tracking import track
 from connector.tracking.policy import Policy
@@ -22,10 +24,19 @@ from connector.tracking.policy import Policy
 logger = logging.getLogger("connector.tracking")
 
 MOST_REQUESTS = 500
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.002
 SEEN_EVERY_SECONDS = 5.0
 
 Arrivals = Sequence[tuple[str, Receipt]]
+
+
+@dataclass(slots=True)
+class _Handed:
+    """What one callback brought, and who waits for it."""
+
+    arrivals: Arrivals
+    counts: dict[str, str]
+    stored: "asyncio.Future[None]"
 
 
 class Recorder:
@@ -41,88 +52,91 @@ class Recorder:
         self._id = uuid.uuid4().hex
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._arrived: queue.SimpleQueue[tuple[Arrivals, dict[str, str], Future[None]] | None] = queue.SimpleQueue()
+        self._handed: list[_Handed] = []
+        self._awake = threading.Event()
+        self._closed = False
         self._seen = 0.0
 
     def start(self) -> None:
         """Take receipts from now on; called by itself with the first one."""
         with self._guard:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="connector-recorder", daemon=True)
-                self._thread.start()
+            self._start()
 
-    def submit(self, arrivals: Arrivals, counts: dict[str, str] | None = None) -> "Future[None]":
-        """Hand receipts over; the future is done when they are durable.
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="connector-recorder", daemon=True)
+            self._thread.start()
 
-        `counts` names things to count: name to integration id.
+    async def store(self, arrivals: Arrivals, counts: dict[str, str]) -> None:
+        """Hand receipts over; returns when they are durable.
+
+        `counts` names things to count: name to integration id. Raises what kept them from being written, or
+        `ConnectorError` once this is closed.
         """
-        self.start()
-        done: Future[None] = Future()
-        # From now on it can't be cancelled: who stops waiting for it must not keep others from being answered.
-        done.set_running_or_notify_cancel()
-        self._arrived.put((arrivals, counts or {}, done))
-        return done
+        stored = asyncio.get_running_loop().create_future()
+        with self._guard:
+            if self._closed:
+                raise ConnectorError("The server is stopping.")
+            self._start()
+            self._handed.append(_Handed(arrivals, counts, stored))
+            if len(self._handed) == 1:
+                # Waking it for each of them would cost more than handing them over.
+                self._awake.set()
+        await stored
 
     @property
     def waiting(self) -> int:
         """How many callbacks wait to be written."""
-        return self._arrived.qsize()
+        return len(self._handed)
 
     def close(self) -> None:
-        """Write what was handed over, and stop."""
+        """Write what was handed over, and take no more."""
         with self._guard:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._arrived.put(None)
-            thread.join()
+            self._closed = True
+            self._awake.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         self._show(0)
-        ended = False
-        while not ended:
-            gathered, ended = self._gather()
+        while True:
+            idle = not self._awake.is_set()
+            if self._awake.wait(SEEN_EVERY_SECONDS) and idle:
+                # Others come with the first one; those that came while the last were written have waited already.
+                time.sleep(GATHER_SECONDS)
+            gathered = self._gather()
             if gathered:
                 self._write(gathered)
+            elif self._closed:
+                break
             if time.monotonic() - self._seen >= SEEN_EVERY_SECONDS:
-                self._show(self._arrived.qsize())
+                self._show(self.waiting)
         try:
             with self._ledger.write() as connection:
                 connection.execute(delete(receivers).where(receivers.c.id == self._id))
         except Exception as error:
             logger.error("The receiver could not sign off; it is forgotten by itself: %s", without_words(error))
 
-    def _gather(self) -> tuple[list[tuple[Arrivals, dict[str, str], "Future[None]"]], bool]:
-        gathered: list[tuple[Arrivals, dict[str, str], Future[None]]] = []
-        wait_seconds = SEEN_EVERY_SECONDS
-        gather_until = 0.0
-        while len(gathered) < MOST_REQUESTS:
-            try:
-                arrived = self._arrived.get(timeout=wait_seconds)
-            except queue.Empty:
-                break
-            if arrived is None:
-                return gathered, True
-            gathered.append(arrived)
-            if len(gathered) == 1:
-                gather_until = time.monotonic() + GATHER_SECONDS
-            wait_seconds = max(0.0, gather_until - time.monotonic())
-        return gathered, False
+    def _gather(self) -> list[_Handed]:
+        with self._guard:
+            gathered, self._handed = self._handed[:MOST_REQUESTS], self._handed[MOST_REQUESTS:]
+            if not self._handed and not self._closed:
+                self._awake.clear()
+        return gathered
 
-    def _write(self, gathered: list[tuple[Arrivals, dict[str, str], "Future[None]"]]) -> None:
+    def _write(self, gathered: list[_Handed]) -> None:
         try:
             record(
                 self._ledger,
-                [arrival for arrivals, _, _ in gathered for arrival in arrivals],
-                [(integration, name) for _, counts, _ in gathered for name, integration in counts.items()],
+                [arrival for handed in gathered for arrival in handed.arrivals],
+                [(integration, name) for handed in gathered for name, integration in handed.counts.items()],
                 policy=self._policy,
                 now=self._clock(),
             )
         except LedgerError as error:
             # No receipt is to blame: trying each by itself would only take longer.
             logger.error("Receipts could not be written; the provider will send them again: %s", error)
-            for _, _, done in gathered:
-                done.set_exception(error)
-            return
+            _settle(gathered, error)
         except Exception as error:
             if len(gathered) > 1:
                 # One of them may be to blame: it alone is refused.
@@ -130,10 +144,9 @@ class Recorder:
                     self._write([one])
                 return
             logger.error("A receipt could not be written; the provider will send it again: %s", without_words(error))
-            gathered[0][2].set_exception(error)
-            return
-        for _, _, done in gathered:
-            done.set_result(None)
+            _settle(gathered, error)
+        else:
+            _settle(gathered)
 
     def _show(self, backlog: int) -> None:
         now = self._clock()
@@ -152,6 +165,28 @@ class Recorder:
         self._seen = time.monotonic()
 
 
+def _settle(gathered: Sequence[_Handed], error: Exception | None = None) -> None:
+    """Tell those who wait, each event loop once for all of its own."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for handed in gathered:
+        waiting.setdefault(handed.stored.get_loop(), []).append(handed.stored)
+    for loop, futures in waiting.items():
+        # A loop that was closed has nobody left who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_finish, futures, error)
+
+
+def _finish(futures: Sequence["asyncio.Future[None]"], error: Exception | None) -> None:
+    for future in futures:
+        # Who stopped waiting must not keep others from being answered.
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
 def record(
     ledger: Ledger,
     arrivals: Arrivals,
@@ -164,7 +199,7 @@ def record(
     with ledger.write() as connection:
         track.received(connection, arrivals, now=now, policy=policy)
         known = registry.names(connection) if counted else {}
-        for integration, name in counted:
+        for (integration, name), times in Counter(counted).items():
             # Anybody may call any address: what is made up is not written down.
             if integration in known:
-                counters.add(connection, integration, name)
+                counters.add(connection, integration, name, times)
