@@ -20,11 +20,11 @@ TAKE_AWAY = "-"
 NONE = "none"
 
 
-def tell(text: str, indent: str = "", *, err: bool = True) -> None:
-    """Print a text for people, in lines that fit the terminal."""
+def tell(text: str, indent: str = "", *, begin: str = "", err: bool = True) -> None:
+    """Print a text for people, in lines that fit the terminal; `begin` stands before the first."""
     width = min(shutil.get_terminal_size().columns, WIDEST)
-    wrapped = click.wrap_text(text, width, initial_indent=indent, subsequent_indent=indent, preserve_paragraphs=True)
-    click.echo(wrapped, err=err)
+    further = indent + " " * len(begin)
+    click.echo(click.wrap_text(text, width, indent + begin, further, preserve_paragraphs=True), err=err)
 
 
 def prompt(text: str, *, hidden: bool = False) -> str:
@@ -36,7 +36,7 @@ def prompt(text: str, *, hidden: bool = False) -> str:
 def choose(text: str, options: Sequence[str], *, default: int | None = None) -> int:
     """Which of several is chosen, by its number; counted from 0."""
     for number, option in enumerate(options, 1):
-        tell(f"{number}  {option}", "  ")
+        tell(option, "  ", begin=f"{number}  ")
     while True:
         typed = prompt(f"{text} [{default + 1}]" if default is not None else text)
         if not typed and default is not None:
@@ -113,12 +113,11 @@ class Interview:
             tell(f"Such as {question.example}.", "  ")
 
     def _label(self, question: Question, before: Any, needed: bool) -> str:
-        shown = ", ".join(map(str, before)) if isinstance(before, list) else before
         if before is not None:
-            shown = "unchanged" if question.hidden else shown
+            shown = "unchanged" if question.hidden else _shown(before)
             return f"{question.title} [{shown}]" + ("" if needed else f" ({TAKE_AWAY} takes it away)")
         if question.default is not None:
-            return f"{question.title} [{question.default}]"
+            return f"{question.title} [{_shown(question.default)}]"
         return question.title if needed else f"{question.title} [{NONE}]"
 
     # Secrets
@@ -231,8 +230,10 @@ class Interview:
 
     def _line(self, question: Question) -> str:
         value = self._draft.get(question.path)
-        shown = question.default if value is None else "set" if question.hidden else value
-        return f"{question.title}: {'not set' if shown is None else shown}"
+        if value is not None and question.hidden:
+            return f"{question.title}: set"
+        value = question.default if value is None else value
+        return f"{question.title}: {'not set' if value is None else _shown(value)}"
 
     def _ask_sender(self) -> None:
         draft = self._draft
@@ -282,6 +283,13 @@ class Interview:
         click.echo(err=True)
         if click.confirm(f"Do campaigns that name no integration go through {draft.name}?", default=True, err=True):
             draft.put(path, draft.name)
+
+
+def _shown(value: Any) -> str:
+    """A value as a person would type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}".removesuffix(".0")
 
 
 def _name_of(value: str, taken: dict[str, Any]) -> str:

@@ -136,7 +136,7 @@ class Done:
             click.echo("\nWhat is left to do:")
         for sentence in self.to_do:
             first, *others = sentence.splitlines()
-            tell(f"- {first}", err=False)
+            tell(first, begin="- ", err=False)
             for line in others:
                 click.echo(f"    {line}")
 

@@ -109,10 +109,4 @@ def _unproved(settings: SmsSettings) -> list[CheckResult]:
             "Credit, allowed senders and countries show only when a message is sent; try one to a number of yours.",
         ),
         CheckResult("callbacks", None, callbacks),
-        CheckResult(
-            "replies",
-            None,
-            "The address for replies can't be read or set by the API: it stands in the Sinch dashboard, "
-            "with the service plan.",
-        ),
     ]

@@ -200,7 +200,6 @@ def test_a_good_check_says_what_it_could_not_prove(provider, api):
         "clock": True,
         "sending": None,
         "callbacks": None,
-        "replies": None,
     }
     assert PLAN in results["credentials"].message
     assert "callback_secret" in results["callbacks"].message
