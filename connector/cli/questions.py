@@ -116,6 +116,10 @@ class Schemas:
             together={key: tuple(others) for key, others in schema.get("dependentRequired", {}).items()},
         )
 
+    def is_table(self, key: str) -> bool:
+        """Whether a name is one of a table of the configuration, such as [server]."""
+        return key in self._schemas[CONFIGURATION]["properties"]
+
     def at(self, path: Path, provider: str) -> Question:
         """The setting at a path of the configuration. Raises `InputError`, naming the nearest that there is."""
         if path[0] == "integrations" and len(path) == 3:

@@ -248,7 +248,7 @@ class _Wizard:
     def _put(self, draft: Draft, key: str, text: str) -> Place:
         """Put what `--set` says into the draft. Raises `InputError`."""
         path = path_of(key)
-        if len(path) == 1:
+        if len(path) == 1 and not self._schemas.is_table(path[0]):
             path = ("integrations", draft.name, key)
         question = self._schemas.at(path, draft.provider)
         if question.secret and text and not _is_reference(text):
@@ -333,12 +333,12 @@ class _Wizard:
             if connector.server_is_running() or connector.worker_is_running():
                 cause = "Restart what runs with the new settings first, then: connector check --test-number NUMBER"
                 done.trial = Trial(done.integration, cause=cause)
-                proved = done.trial.findings()
+                found = [*done.findings, *done.trial.findings()]
             else:
                 with taking_callbacks(connector):
                     done.trial, found = proving.try_number(connector, number, done.integration, done.findings)
-                proved = [each for each in found if each not in done.findings]
-                done.findings = found
+        proved = [each for each in found if each not in done.findings]
+        done.findings = found
         proving.show(proved, {done.integration: self._plugins.providers[done.draft.provider].title}, err=self._err)
 
 

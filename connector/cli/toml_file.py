@@ -11,7 +11,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Comment, Table, Whitespace
+from tomlkit.items import Comment, InlineTable, Table, Whitespace
 
 from connector.model.errors import ConnectorError, InputError
 
@@ -67,12 +67,19 @@ def _put(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 def _with_new_tables_at_the_end(text: str, made: list[Change]) -> str:
     document, added = tomlkit.parse(text), tomlkit.document()
     for path, value in made:
-        there: Any = document
-        for key in path[:-1]:
-            there = there.get(key, {}) if isinstance(there, Mapping) else {}
-        _edit(document if there else added, path, value)
+        _edit(added if _needs_a_table(document, path) else document, path, value)
     blocks = [tomlkit.dumps(document).rstrip("\n"), tomlkit.dumps(added).strip("\n")]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _needs_a_table(document: Any, path: tuple[str, ...]) -> bool:
+    """Whether a setting is in a table that isn't there, and could stand anywhere in the file."""
+    table = document
+    for key in path[:-1]:
+        if key not in table:
+            return not isinstance(table, InlineTable)
+        table = table[key]
+    return False
 
 
 def _in_place(text: str, made: list[Change]) -> str:
@@ -87,7 +94,8 @@ def _edit(document: Any, path: tuple[str, ...], value: Any) -> None:
     for place, key in enumerate(path[:-1]):
         if key not in table:
             # A table that only holds tables has no header of its own.
-            table.append(key, tomlkit.table(is_super_table=place < len(path) - 2))
+            own = tomlkit.table(is_super_table=place < len(path) - 2)
+            table[key] = tomlkit.inline_table() if isinstance(table, InlineTable) else own
         table = table[key]
     if value is None:
         table.remove(path[-1])
