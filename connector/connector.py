@@ -72,7 +72,7 @@ from connector.model.recipient import Recipient
 from connector.model.text import Template
 from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
 from connector.report import Report
-from connector.tracking import callbacks
+from connector.tracking import callbacks, holds
 from connector.tracking.edge import Edge
 from connector.tracking.policy import OnAbsent, Policy
 from connector.tracking.polling import receiver_is_there
@@ -133,6 +133,7 @@ class Connector:
             doubt_window=timedelta(seconds=tracking.doubt_window_seconds),
             resend_lead=timedelta(seconds=tracking.resend_lead_seconds),
             on_absent=OnAbsent(tracking.on_absent),
+            missed_schedule=timedelta(minutes=self.settings.limits.missed_schedule_minutes),
         )
 
     @classmethod
@@ -871,8 +872,10 @@ class Dispatch:
         self._set_state(DispatchState.paused, "Paused by a person.", (DispatchState.running,))
 
     def resume(self) -> None:
-        """Go on after a pause or a stop, the cause being mended."""
-        self._set_state(DispatchState.running, None, (DispatchState.paused, DispatchState.stopped))
+        """Go on after a pause or a stop, of all or of some countries, the cause being mended."""
+        connector = self._connector
+        with connector.ledger.write() as connection:
+            holds.resume(connection, self.number, now=connector._clock())
 
     def cancel(self) -> bool:
         """End it for good: what waits is skipped, and the worker calls back what the provider will still cancel.
