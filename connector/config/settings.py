@@ -156,6 +156,19 @@ class Tracking(Table):
     ] = WITHOUT_REPORTS
 
 
+class Limits(Table):
+    """What keeps a dispatch from doing harm by itself."""
+
+    missed_schedule_minutes: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="Missed schedule in minutes",
+            description="A campaign that could not begin within this time after its send_at waits for a person.",
+        ),
+    ] = 60
+
+
 class Screening(Table):
     """Who is not messaged."""
 
@@ -193,6 +206,7 @@ class Tables(Table):
     server: Server = Server()
     tracking: Tracking = Tracking()
     screening: Screening = Screening()
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)

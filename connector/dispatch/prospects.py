@@ -28,7 +28,7 @@ def stays(connection: Connection, dispatch: int, *, now: datetime, window: timed
         return bool(counts.get(totals.SENDING))
     if counts.get(totals.SENDING):
         return True
-    if counts.get(totals.WAITING) and not held_for_later(connection, dispatch, now=now):
+    if counts.get(totals.WAITING) and _may_be_sent(connection, dispatch, now=now):
         return True
     if counts.get(totals.IN_DOUBT) and _settles_soon(connection, dispatch, now=now, window=window):
         return True
@@ -46,6 +46,18 @@ def held_for_later(connection: Connection, dispatch: int, *, now: datetime) -> b
     sooner = select(batches.c.number).where(of_dispatch, batches.c.state.in_(left), ~later).limit(1)
     any_later = select(batches.c.number).where(of_dispatch, later).limit(1)
     return connection.execute(sooner).first() is None and connection.execute(any_later).first() is not None
+
+
+def _may_be_sent(connection: Connection, dispatch: int, *, now: datetime) -> bool:
+    """Whether something that waits will go out, and not at a time that is far."""
+    goes = select(batches.c.number).where(
+        batches.c.dispatch == dispatch,
+        batches.c.state == BatchState.waiting,
+        batches.c.task.in_((Task.send, Task.trial)),
+    )
+    if connection.execute(goes.limit(1)).first() is None:
+        return False
+    return not held_for_later(connection, dispatch, now=now)
 
 
 def _has_copy_to_recheck(connection: Connection, dispatch: int) -> bool:

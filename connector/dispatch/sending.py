@@ -32,7 +32,7 @@ from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.event import SkipReason
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import Template
-from connector.tracking import outcomes, refusals, standing, track
+from connector.tracking import holds, outcomes, refusals, standing, track
 from connector.tracking.policy import Policy
 from connector.tracking.polling import receiver_is_there
 
@@ -133,7 +133,32 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
             why = "not there, and its expiry has passed: it is not sent again"
             standing.move(connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why)
         return None, False
+    if _missed(connection, batch, dispatch, desk.policy.missed_schedule, now):
+        outcomes.stopped(
+            connection,
+            batch.dispatch,
+            DispatchState.paused,
+            f"Its time to send, {dispatch.send_at:%Y-%m-%d %H:%M} UTC, passed while nothing was at work. Resume to "
+            "send it now, or cancel it.",
+        )
+        return None, False
+    if (
+        dispatch.paused_countries
+        and not refusals.on_trial(connection, batch.dispatch, batch.shape)
+        and holds.set_aside(connection, batch, dispatch, now)
+    ):
+        return None, False
     return _claim(desk, connection, batch, dispatch, line, send_at, now), True
+
+
+def _missed(connection: Connection, batch: Row[Any], dispatch: Row[Any], patience: timedelta, now: datetime) -> bool:
+    """Whether a scheduled dispatch would begin so late that a person has to say whether it still should."""
+    if dispatch.send_at is None or now <= dispatch.send_at + patience or dispatch.created_at > dispatch.send_at:
+        return False
+    if dispatch.resumed_at is not None and dispatch.resumed_at > dispatch.send_at:
+        return False
+    begun = select(batches.c.number).where(batches.c.dispatch == batch.dispatch, batches.c.attempts > 0).limit(1)
+    return connection.execute(begun).first() is None
 
 
 def may_claim(connection: Connection, now: datetime) -> bool:

@@ -4,7 +4,7 @@ import inspect
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,7 +16,8 @@ from connector.extension.provider import Integration, Provider, problems
 from connector.http import Http
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, PluginError
-from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
+from connector.model.event import Status, StatusCodeSource
+from connector.model.outcome import Accepted, InDoubt, Outcome, Refused, Scope
 from connector.model.report import Receipt, Report
 
 GROUP = "connector.plugins"
@@ -156,7 +157,8 @@ class Plugins:
             raise
         except Exception as error:
             raise PluginError(
-                f"The plugin of the integration {integration.name} failed to set it up: {type(error).__name__}."
+                f"The plugin {_name_of(integration)} failed to set up the integration {integration.name}: "
+                f"{without_words(error)}"
             ) from error
         if not isinstance(provider, Provider):
             raise PluginError(f"No plugin sets up the integration {integration.name}.")
@@ -176,7 +178,17 @@ class Plugins:
         receipts = [] if mapped is None else list(mapped)
         if mapped is None or not all(_can_be_stored(receipt) for receipt in receipts):
             raise PluginError(f"The plugin of {provider.name} did not map a report to receipts.")
-        return receipts
+        return [_with_scope(receipt, provider) for receipt in receipts]
+
+
+def _with_scope(receipt: Receipt, provider: Provider) -> Receipt:
+    """A receipt that says whom its code concerns, where that is more than one message."""
+    if receipt.status_code is None or receipt.status not in (Status.rejected, Status.failed):
+        return receipt
+    code = provider.codes.get((receipt.status_code_source or StatusCodeSource.report, str(receipt.status_code)))
+    if code is None or code.scope not in (Scope.campaign, Scope.country, Scope.account):
+        return receipt
+    return replace(receipt, scope=code.scope, meaning=code.meaning)
 
 
 def _can_be_stored(receipt: object) -> bool:

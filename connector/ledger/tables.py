@@ -112,6 +112,8 @@ class Task(StrEnum):
     """Ask for its reports."""
     cancel = "cancel"
     """Ask the provider to call it back."""
+    country = "country"
+    """Nothing yet: everybody in it is in a country that is paused."""
     trial = "trial"
     """Nothing yet: it waits for what becomes of another batch of the same sender and text."""
 
@@ -150,7 +152,10 @@ dispatches = Table(
     Column("started_at", Instant),
     Column("send_at", Instant),
     Column("expire_at", Instant),
+    Column("resumed_at", Instant),
+    Column("paused_countries", Text),
 )
+"""`paused_countries`: JSON, country to what is wrong there."""
 
 shapes = Table(
     "shapes",
@@ -159,9 +164,10 @@ shapes = Table(
     Column("shape", Integer, nullable=False),
     Column("sender", Text),
     Column("text", Text, nullable=False),
+    Column("twin_of", Integer),
     PrimaryKeyConstraint("dispatch", "shape"),
 )
-"""What the messages of one batch share: sender and text."""
+"""What the messages of one batch share: sender and text. `twin_of`: the shape that this one was parted from."""
 
 messages = Table(
     "messages",

@@ -11,6 +11,8 @@ class Scope(StrEnum):
     """The recipients it points at; the others go again."""
     campaign = "campaign"
     """Every batch of this dispatch: sender, text, expiry."""
+    country = "country"
+    """Everybody in the recipient's country: sender or registration there."""
     account = "account"
     """Every dispatch on this account: credentials, credit, region."""
     unknown = "unknown"

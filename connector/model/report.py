@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from connector.model.event import Status, StatusCodeSource
+from connector.model.outcome import Scope
 
 
 class ReportSource(StrEnum):
@@ -72,6 +73,10 @@ class Receipt:
     """The provider's id of an inbound message: repeats are known by it."""
     text: str | None = None
     """What a person wrote."""
+    scope: Scope = Scope.recipient
+    """Whom its code concerns, by the provider's catalogue."""
+    meaning: str | None = None
+    """What its code means, where it concerns more than this message."""
     problem: str | None = None
     """Kind `unknown`: what was not understood."""
     payload: dict[str, Any] = field(default_factory=dict)

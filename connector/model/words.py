@@ -10,7 +10,8 @@ REASONS: dict[str, str] = {
     SkipReason.missing_parameter: "the text needs a value that the row doesn't have",
     SkipReason.too_long: "the text would take more parts or characters than allowed",
     SkipReason.country: "no sender of the campaign is used in this country",
-    "expired": "the campaign's time was over before it could be sent",
+    SkipReason.expired: "the campaign's time was over before it could be sent",
+    SkipReason.cancelled: "the campaign was cancelled before it was this person's turn",
 }
 """Why somebody is skipped; a host's own reasons speak for themselves."""
 
@@ -52,6 +53,7 @@ TURNS: dict[str, str] = {
 SCOPES: dict[str, str] = {
     Scope.recipient: "this recipient only",
     Scope.campaign: "the whole campaign: it stops, and nobody is marked as failed",
+    Scope.country: "everybody in this country: who is left there waits, and the others go on",
     Scope.account: "the whole account: what goes through it stops, and nobody is marked as failed",
     Scope.unknown: "the provider doesn't say; it is found out by sending to fewer people at a time",
 }

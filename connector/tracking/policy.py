@@ -22,6 +22,8 @@ class Policy:
     doubt_window: timedelta = timedelta(seconds=900)
     resend_lead: timedelta = timedelta(seconds=300)
     on_absent: OnAbsent = OnAbsent.resend
+    missed_schedule: timedelta = timedelta(hours=1)
+    """How late a scheduled dispatch may begin without a person's word."""
     first_poll: timedelta = timedelta(minutes=15)
     """After acceptance, where callbacks are expected."""
     first_poll_alone: timedelta = timedelta(seconds=1)

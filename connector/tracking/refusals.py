@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from connector.ledger import log, totals
 from connector.ledger.tables import (
@@ -29,7 +29,7 @@ from connector.ledger.tables import (
 from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.outcome import Refused, Scope
 from connector.tracking.outcomes import is_cancelled, returned, stopped
-from connector.tracking.standing import batch_by_number, batch_key, end_attempt, integration_name, move
+from connector.tracking.standing import batch_by_number, end_attempt, integration_name, move, part_of
 
 _OVER = (BatchState.split, BatchState.refused, BatchState.cancelled, BatchState.given_up)
 
@@ -81,7 +81,7 @@ def _find_out(
         middle = (len(rows) + 1) // 2
         task = Task.send if trial is None else Task.trial
         move(connection, batch, BatchState.split, task=None, due_at=None)
-        halves = [_child(connection, batch, half, task, now) for half in (rows[:middle], rows[middle:])]
+        halves = [part_of(connection, batch, half, task, now) for half in (rows[:middle], rows[middle:])]
         if trial is not None:
             _probe(connection, batch.dispatch, batch.shape, halves[0])
     elif trial is None:
@@ -126,6 +126,11 @@ def advance(connection: Connection, dispatch: int, shape: int, *, now: datetime)
             _next(connection, probe or trial, now)
         else:
             _probe(connection, dispatch, shape, child)
+
+
+def on_trial(connection: Connection, dispatch: int, shape: int) -> bool:
+    """Whether one batch of this sender and text is sent at a time."""
+    return _trial(connection, dispatch, shape) is not None
 
 
 # Looked for at every batch that is accepted: built once, as building it costs more than running it.
@@ -304,45 +309,7 @@ def _without(
     _fail(connection, batch, wrong, outcome, now)
     move(connection, batch, BatchState.split if rest else BatchState.refused, task=None, due_at=None)
     if rest:
-        _child(connection, batch, rest, Task.send, now)
-
-
-def _child(connection: Connection, batch: Row[Any], rows: Sequence[Row[Any]], task: Task, now: datetime) -> int:
-    """A new batch of some of a batch's messages, which waits."""
-    split = 1 + (
-        connection.scalar(
-            select(func.max(batches.c.split)).where(
-                batches.c.dispatch == batch.dispatch, batches.c.ordinal == batch.ordinal
-            )
-        )
-        or 0
-    )
-    made = connection.execute(
-        insert(batches).values(
-            dispatch=batch.dispatch,
-            ordinal=batch.ordinal,
-            split=split,
-            parent=batch.number,
-            key=batch_key(batch.key.split("-", 1)[0], batch.ordinal, split),
-            account=batch.account,
-            shape=batch.shape,
-            first=rows[0].ordinal,
-            last=rows[-1].ordinal,
-            size=len(rows),
-            parts=sum(row.parts or 0 for row in rows),
-            state=BatchState.waiting,
-            task=task,
-            due_at=now,
-            attempts=0,
-            look_ups=0,
-            good_look_ups=0,
-            held=False,
-            polls=0,
-        )
-    )
-    totals.add(connection, batch.dispatch, {totals.WAITING: len(rows)})
-    assert made.inserted_primary_key is not None
-    return int(made.inserted_primary_key[0])
+        part_of(connection, batch, rest, Task.send, now)
 
 
 def _fail(connection: Connection, batch: Row[Any], rows: Sequence[Row[Any]], refusal: Refused, now: datetime) -> None:

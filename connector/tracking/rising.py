@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from connector.ledger import log, totals
 from connector.ledger.tables import MessageState, WhyKept, addresses, messages
 from connector.model.event import RANK, EventKind, Status
+from connector.model.outcome import Scope
 from connector.model.report import Receipt
-from connector.tracking import kept
+from connector.tracking import holds, kept
 from connector.tracking.policy import Policy
 from connector.tracking.standing import integration_name
 
@@ -43,6 +44,7 @@ def apply(
     rows: list[dict[str, Any]] = []
     deltas: dict[int, Counter[str]] = {}
     names: dict[int, str | None] = {}
+    told: list[holds.Told] = []
     for integration, receipt, batch in receipts:
         place = places.get((batch.dispatch, receipt.recipient or ""))
         if place is None or place.shape != batch.shape or not batch.first <= place.ordinal <= batch.last:
@@ -84,6 +86,8 @@ def apply(
         delta[place.state] += 1
         delta[totals.code_name(place.state, place.source, place.code)] += 1
         changed[batch.dispatch, place.ordinal] = place
+        if receipt.scope is not Scope.recipient:
+            told.append((batch, place.ordinal, receipt))
         if batch.dispatch not in names:
             names[batch.dispatch] = integration_name(connection, batch.dispatch)
         rows.append(
@@ -127,6 +131,7 @@ def apply(
     log.append(connection, rows)
     for dispatch, delta in deltas.items():
         totals.add(connection, dispatch, delta)
+    holds.hold(connection, told)
 
 
 def _is_late(receipt: Receipt, place: _Place, rises: bool, now: datetime, ends_at: datetime) -> bool:

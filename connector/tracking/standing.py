@@ -1,12 +1,14 @@
 """Where a batch stands: its state, what its messages are counted as, and how its attempts ended."""
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from connector.ledger import totals
-from connector.ledger.tables import BatchState, attempts, batches, dispatches
+from connector.ledger.tables import BatchState, Task, attempts, batches, dispatches
 
 BUCKET = {
     BatchState.waiting: totals.WAITING,
@@ -83,3 +85,49 @@ def integration_name(connection: Connection, dispatch: int) -> str | None:
 def batch_key(dispatch_id: str, ordinal: int, split: int) -> str:
     """A batch's key: unique for ever, and no secret of anybody's."""
     return f"{dispatch_id}-b{ordinal}-{split}"
+
+
+def part_of(
+    connection: Connection,
+    batch: Row[Any],
+    rows: Sequence[Row[Any]],
+    task: Task,
+    now: datetime,
+    *,
+    shape: int | None = None,
+) -> int:
+    """A new batch of some of a batch's messages, which waits; `shape` where they have another now."""
+    split = 1 + (
+        connection.scalar(
+            select(func.max(batches.c.split)).where(
+                batches.c.dispatch == batch.dispatch, batches.c.ordinal == batch.ordinal
+            )
+        )
+        or 0
+    )
+    made = connection.execute(
+        insert(batches).values(
+            dispatch=batch.dispatch,
+            ordinal=batch.ordinal,
+            split=split,
+            parent=batch.number,
+            key=batch_key(batch.key.split("-", 1)[0], batch.ordinal, split),
+            account=batch.account,
+            shape=batch.shape if shape is None else shape,
+            first=rows[0].ordinal,
+            last=rows[-1].ordinal,
+            size=len(rows),
+            parts=sum(row.parts or 0 for row in rows),
+            state=BatchState.waiting,
+            task=task,
+            due_at=now,
+            attempts=0,
+            look_ups=0,
+            good_look_ups=0,
+            held=False,
+            polls=0,
+        )
+    )
+    totals.add(connection, batch.dispatch, {totals.WAITING: len(rows)})
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])

@@ -1,4 +1,4 @@
-"""Finding out by trying whom a refusal concerns, and when the provider called a batch back."""
+"""Trials of refused senders and texts, batches that were called back, countries that are paused."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,9 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("dispatches", sa.Column("resumed_at", sa.BigInteger(), nullable=True))
+    op.add_column("dispatches", sa.Column("paused_countries", sa.Text(), nullable=True))
+    op.add_column("shapes", sa.Column("twin_of", sa.Integer(), nullable=True))
     op.add_column("batches", sa.Column("cancelled_at", sa.BigInteger(), nullable=True))
     op.create_table(
         "trials",
