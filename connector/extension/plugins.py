@@ -151,14 +151,14 @@ class Plugins:
 
     def setup(self, integration: Integration, http: Http) -> Provider:
         """A ready provider for an integration. Raises `PluginError` when no plugin makes one, or one fails."""
+        of_whom = f"of {integration.provider} " if integration.provider else ""
         try:
             provider = self._manager.hook.connector_setup(integration=integration, http=http)
         except ConnectorError:
             raise
         except Exception as error:
             raise PluginError(
-                f"The plugin {_name_of(integration)} failed to set up the integration {integration.name}: "
-                f"{without_words(error)}"
+                f"The plugin {of_whom}failed to set up the integration {integration.name}: {type(error).__name__}."
             ) from error
         if not isinstance(provider, Provider):
             raise PluginError(f"No plugin sets up the integration {integration.name}.")
