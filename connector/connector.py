@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from sqlalchemy import Row, func, or_, select, update
 
-from connector import overview
+from connector import overview, person
 from connector import report as reporting
 from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
@@ -61,6 +61,7 @@ from connector.model.errors import (
     ConfigurationError,
     ConnectorError,
     Fault,
+    InputError,
     KeyConflict,
     NotFound,
     WorkerBusy,
@@ -71,6 +72,8 @@ from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
 from connector.model.text import Template
 from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
+from connector.pages import report as report_page
+from connector.person import Person
 from connector.report import Report
 from connector.tracking import callbacks, holds
 from connector.tracking.edge import Edge
@@ -563,6 +566,47 @@ class Connector:
         with self.ledger.read() as connection:
             rows = connection.execute(select(dispatches).order_by(dispatches.c.number.desc())).all()
             return [overview.line_of(row, self._report(connection, row), row.number in gone) for row in rows]
+
+    def of_campaign(self, name: str) -> list["Dispatch"]:
+        """The dispatches of a campaign, newest first; those whose recipients are still being read are left out.
+
+        Raises `NotFound` where there is none.
+        """
+        with self.ledger.read() as connection:
+            numbers = connection.scalars(
+                select(dispatches.c.number)
+                .where(dispatches.c.campaign_name == name, dispatches.c.state != DispatchState.planning)
+                .order_by(dispatches.c.number.desc())
+            ).all()
+        if not numbers:
+            raise NotFound(f"There is no dispatch of a campaign {name!r}; `connector dispatches` lists them.")
+        return [Dispatch(self, number) for number in numbers]
+
+    def page(self, of: Iterable["Dispatch"]) -> str:
+        """The report of one or more dispatches of a campaign as HTML: one file that needs nothing else.
+
+        Pictures are inside, phone numbers are not. All of it is of one moment.
+        """
+        chosen = [dispatch.number for dispatch in of]
+        with self.ledger.read() as connection:
+            rows = connection.execute(
+                select(dispatches).where(dispatches.c.number.in_(chosen)).order_by(dispatches.c.number.desc())
+            ).all()
+            reports = [self._report(connection, row) for row in rows]
+            return report_page.page(connection, rows, reports, now=self._clock())
+
+    def messages_of(self, number: str) -> Person:
+        """All that is known of the messages to a phone number, in any usual spelling, over all dispatches.
+
+        Raises `InputError` for what is no number.
+        """
+        read = Numbers(self.settings.screening.default_region).canonical(number)
+        if read is None:
+            raise InputError(
+                "This is no phone number that can exist; write it with its country code, as in +46 70 174 06 05."
+            )
+        with self.ledger.read() as connection:
+            return person.person(connection, read[0], self.plugins.providers)
 
     def _report(self, connection: Any, row: Row[Any]) -> Report:
         return reporting.build(

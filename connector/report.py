@@ -174,6 +174,7 @@ WORST_FIRST = (
     DispatchState.paused,
     DispatchState.planning,
     DispatchState.running,
+    DispatchState.cancelled,
     DispatchState.finished,
 )
 """Of several dispatches, the one that needs attention most gives the state."""

@@ -9,6 +9,7 @@ import difflib
 import gzip
 import io
 import json
+import os
 import re
 import sys
 import zlib
@@ -33,6 +34,8 @@ A missing value is None.
 
 USED = ("to", "customer_id", "text", "sender")
 NOT_USED_YET = ("language", "time_zone", "identities")
+IN_ANY_CASE = ("to", "customer_id")
+"""Names that are known in capitals, too: taking another column for the text or the sender would be sent to people."""
 METADATA_PREFIX = "metadata."
 SEPARATORS = ",;\t"
 
@@ -114,6 +117,10 @@ class RowSource(ABC):
         """The digest before the rows are read, where what is read can be read twice; else None."""
         return None
 
+    def progress(self) -> tuple[int, float | None]:
+        """How many lines are read, and what part of all that is; None: that can't be told."""
+        return 0, None
+
     @abstractmethod
     def close(self) -> None:
         """Close what is read from."""
@@ -140,6 +147,12 @@ def read_file(path: str | Path, *, encoding: str = "utf-8", mapping: Mapping[str
     file = _File(str(path), encoding, dict(mapping or {}))
     try:
         head = file.head()
+        if head and head[-1].lstrip().startswith("["):
+            file.refuse(
+                "",
+                "it is one JSON array; write each recipient as an object on a line of its own (JSON Lines), as "
+                "`jq -c '.[]' people.json > people.jsonl` does",
+            )
         if file.name.lower().endswith(JSON_LINES_ENDINGS) or (head and head[-1].lstrip().startswith("{")):
             return _JsonLines(file, head)
         return _Csv(file, head)
@@ -158,6 +171,19 @@ def read_recipients(recipients: Iterable[Recipient | Mapping[str, Any]]) -> RowS
 
 def _reserved(column: str) -> bool:
     return column in USED or column in NOT_USED_YET or column.startswith(METADATA_PREFIX)
+
+
+def _in_another_case(name: str, known: Iterable[str]) -> str | None:
+    """The one way in which a name is written there, where it isn't written as it should be."""
+    alike = [each for each in known if each.casefold() == name]
+    return alike[0] if len(alike) == 1 and alike[0] != name else None
+
+
+def _by_known_names(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in IN_ANY_CASE:
+        if name not in record and (written_so := _in_another_case(name, record)):
+            record = {name if key == written_so else key: value for key, value in record.items()}
+    return record
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
@@ -219,6 +245,7 @@ class _File:
         self._meaning = json.dumps([codec.name, sorted(mapping.items())]).encode()
         self.hash.update(self._meaning)
         self.lines = self._lines()
+        self._lines_read = 0
 
     def _open(self, path: str, encoding: str) -> TextIO:
         stream: Any
@@ -250,6 +277,7 @@ class _File:
                         "it holds a NUL character, so this is not text in the encoding "
                         f"{self.encoding}; name the right one with --encoding, or take the character out",
                     )
+                self._lines_read = number
                 yield line
         except UnicodeDecodeError as error:
             # Lines are decoded a block ahead of those that were given out.
@@ -268,6 +296,16 @@ class _File:
             self.refuse(f"line {number + 1}", "the compressed file is damaged or cut off here; make it again")
         except OSError as error:
             self.refuse(f"line {number + 1}", f"it can't be read any further: {error.strerror or error}")
+
+    def progress(self) -> tuple[int, float | None]:
+        """How many lines are read, and what part of the file that is."""
+        try:
+            stream = self._opened[0]
+            size = os.fstat(stream.fileno()).st_size
+            return self._lines_read, stream.tell() / size if size else None
+        except (IndexError, OSError, ValueError):
+            # Standard input, or what was closed at its end.
+            return self._lines_read, 1.0 if self._lines_read and self.name != "standard input" else None
 
     def digest_ahead(self) -> str | None:
         """The digest of the whole file, read once more; None where it can't be (standard input, a pipe, damage)."""
@@ -321,14 +359,15 @@ class _Csv(RowSource):
 
     def _separator(self, head: list[str]) -> str:
         """The separator that finds the `to` column, and of several the one that finds most columns."""
-        to = self._file.mapping.get("to", "to")
+        to = self._file.mapping.get("to")
         best, separator = (False, 0), SEPARATORS[0]
         for tried in SEPARATORS:
             try:
                 cells = _first_row(csv.reader(head, delimiter=tried, strict=True))
             except csv.Error:
                 cells = head[0].split(tried)
-            found = (to in (cell.strip() for cell in cells), len(cells))
+            names = [cell.strip() for cell in cells]
+            found = (to in names if to else "to" in map(str.casefold, names), len(cells))
             if found > best:
                 best, separator = found, tried
         return separator
@@ -357,6 +396,10 @@ class _Csv(RowSource):
                 if renamed.get(column) == places[column]:
                     del renamed[column]
                 renamed[name] = places[column]
+        for name in IN_ANY_CASE:
+            written_so = _in_another_case(name, renamed)
+            if written_so and name not in self._file.mapping:
+                renamed[name] = renamed.pop(written_so)
         if "to" not in renamed and "to" not in self._file.mapping:
             likely = _likely_numbers(list(places))
             hint = f"; if {likely!r} holds the numbers: --map {_quoted(f'to={likely}')}" if likely else ""
@@ -403,6 +446,9 @@ class _Csv(RowSource):
 
     def digest_ahead(self) -> str | None:
         return self._file.digest_ahead()
+
+    def progress(self) -> tuple[int, float | None]:
+        return self._file.progress()
 
     def close(self) -> None:
         self._file.close()
@@ -555,6 +601,9 @@ class _JsonLines(_Records):
     def digest_ahead(self) -> str | None:
         return self._file.digest_ahead()
 
+    def progress(self) -> tuple[int, float | None]:
+        return self._file.progress()
+
     def _rows(self, names: tuple[str, ...]) -> Iterator[Row]:
         renamed = self._file.mapping
         for number, line in enumerate(self._lines, 1):
@@ -571,7 +620,7 @@ class _JsonLines(_Records):
                 taken = {name: record.pop(column) for name, column in renamed.items() if column in record}
                 record.update(taken)
             try:
-                row = self._row(record, names)
+                row = self._row(_by_known_names(record), names)
                 if "\\u" in line:
                     _check_characters(row)
             except _NotText as error:
@@ -603,7 +652,7 @@ class _Given(_Records):
             if isinstance(given, Recipient):
                 record: Mapping[str, Any] = {name: getattr(given, name) for name in Recipient.__slots__}
             elif isinstance(given, Mapping):
-                record = given
+                record = _by_known_names(given)
             else:
                 self._refuse(place, f"it is {_kind(given)}; give a Recipient or a mapping")
             try:

@@ -9,7 +9,6 @@ import rich_click as click
 from connector.cli import funnel
 from connector.cli.following import follow
 from connector.cli.output import count, document, json_option, say, waiting
-from connector.cli.report import heading_of
 from connector.cli.simulate import first_simulator
 from connector.connector import Connector, Dispatch
 from connector.report import Report
@@ -76,7 +75,7 @@ def demo(people: int, provider: str | None, as_json: bool) -> None:
         document(result)
     else:
         click.echo("")
-        funnel.show(report, heading_of(report))
+        funnel.show(report)
         _tell(result)
         _suggest(simulator.name)
     if not result["ok"]:

@@ -11,36 +11,45 @@ from pathlib import Path
 import rich_click as click
 from pydantic_core import to_json
 
+from connector.cli.completion import dispatch_ids
 from connector.cli.output import json_option
 from connector.connector import Connector
+from connector.model.batch import utc_now
 from connector.model.event import Event
 
 COLUMNS = [field.name for field in fields(Event)]
 LOOK_AGAIN_SECONDS = 0.5
+NOW = "now"
 
 
 def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
     if text is None:
         return None
+    if text == NOW:
+        return utc_now()
     try:
         # A time without an offset is meant as the user's own clock shows it.
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{text!r} is no time; write 2026-12-01, 2026-12-01T09:00 or 2026-12-01T09:00:00+01:00."
+            f"{text!r} is no time; write 2026-12-01, 2026-12-01T09:00, 2026-12-01T09:00:00+01:00, or now."
         ) from None
 
 
 @click.command("events")
-@click.option("--dispatch", "dispatch_id", metavar="ID", help="Of this dispatch only.")
+@click.option("--dispatch", "dispatch_id", metavar="ID", shell_complete=dispatch_ids, help="Of this dispatch only.")
 @click.option(
     "--since",
     metavar="TIME",
     callback=_time,
-    help="From the first one recorded at this time or later, as in 2026-12-01T09:00.",
+    help="Only what was recorded at this time or later, as in 2026-12-01T09:00; `now`: nothing that is there already.",
 )
 @click.option("--after", type=int, default=-1, metavar="POSITION", help="After this position of the log.")
-@click.option("--follow", is_flag=True, help="Go on with new events as they come, until Ctrl-C.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Go on with new events as they come, until Ctrl-C; all from the first one on, unless --since now.",
+)
 @click.option("--format", "written", type=click.Choice(["jsonl", "csv"]), help="jsonl: one JSON object a line.")
 @json_option
 @click.pass_obj

@@ -1,26 +1,17 @@
 """Going along with a dispatch until nothing more is to be waited for, and saying how it ended."""
 
 import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from connector.cli import funnel
 from connector.cli.interrupts import stopping
 from connector.cli.logs import without_stops
-from connector.cli.output import ERR, document, moment, say
-from connector.cli.report import heading_of
+from connector.cli.output import document, moment, say
+from connector.cli.progress import sending
 from connector.connector import Connector, Dispatch
 from connector.extension.secret import Secret
-from connector.ledger import totals
 from connector.ledger.tables import DispatchState
-from connector.model.errors import LedgerError
 from connector.report import Report
-
-REFRESH_SECONDS = 1.0
 
 
 def read_secrets(connector: Connector, names: Iterable[str]) -> None:
@@ -41,7 +32,7 @@ def follow(dispatch: Dispatch, *, final: bool) -> bool:
 
     `final`: also until every accepted message has its last report.
     """
-    with stopping() as stop, without_stops(), _progress(dispatch, final):
+    with stopping() as stop, without_stops(), sending(dispatch, final=final):
         dispatch.drain(final=final, stop=stop)
     return stop.is_set()
 
@@ -54,15 +45,23 @@ def conclude(
     if as_json:
         document(report.as_dict())
     else:
-        funnel.show(report, heading_of(report))
+        funnel.show(report)
+    remind(connector, [dispatch], final=final, interrupted=interrupted)
+
+
+def remind(connector: Connector, dispatches: Iterable[Dispatch], *, final: bool, interrupted: bool) -> None:
+    """Say what is left to do; exits with status 1 where something is."""
     working = connector.worker_is_running()
-    if dispatch.is_held_for_later():
-        say(
-            f"It is to be sent at {moment(dispatch.send_at)}, by `connector serve` or `connector worker`: one of them "
-            f"must run then.{'' if working else ' None does now.'}"
-        )
-        return
-    left = [*_halted(report), *_unfinished(report, final, interrupted, working), *_doubted(report, working)]
+    left: list[str] = []
+    for dispatch in dispatches:
+        if dispatch.is_held_for_later():
+            say(
+                f"It is to be sent at {moment(dispatch.send_at)}, by `connector serve` or `connector worker`: one of "
+                f"them must run then.{'' if working else ' None does now.'}"
+            )
+            continue
+        report = dispatch.report()
+        left += [*_halted(report), *_unfinished(report, final, interrupted, working), *_doubted(report, working)]
     for sentence in left:
         say(sentence)
     if left:
@@ -117,57 +116,3 @@ def _doubted(report: Report, working: bool) -> Iterator[str]:
             f"{report.in_doubt} messages are in doubt, as the provider's answer was lost: {goes_on}. "
             f"`connector status {report.dispatch}` shows them."
         )
-
-
-class _Rate(TextColumn):
-    """How many a second."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "")
-
-
-@contextmanager
-def _progress(dispatch: Dispatch, final: bool) -> Iterator[None]:
-    """Show on a terminal how far it is."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    ended = threading.Event()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=ERR,
-        transient=True,
-    ) as bars:
-        watching = threading.Thread(target=_watch, args=(dispatch, bars, final, ended), name="connector-progress")
-        watching.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            watching.join()
-
-
-def _watch(dispatch: Dispatch, bars: Progress, final: bool, ended: threading.Event) -> None:
-    sent = bars.add_task("Sent", total=None)
-    reported = bars.add_task("Reported", total=None, visible=final)
-    while True:
-        try:
-            _, counts = dispatch.progress()
-        except LedgerError:
-            # Whoever sends meets the same trouble, and says so.
-            return
-        enqueued = counts.get(totals.ENQUEUED, 0)
-        done = enqueued + counts.get(totals.ENQUEUE_FAILED, 0) + counts.get(totals.UNKNOWN, 0)
-        left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
-        bars.update(sent, total=done + left, completed=done)
-        bars.update(reported, total=enqueued or None, completed=enqueued - counts.get(totals.OPEN, 0))
-        if ended.wait(REFRESH_SECONDS):
-            return

@@ -5,8 +5,8 @@ from connector.model.words import TOLD_BY
 from connector.report import Report, funnel
 
 
-def show(report: Report, heading: str) -> None:
-    """Print a report under a heading."""
+def show(report: Report) -> None:
+    """Print a report."""
     table(
         ("what", "messages", "rate", "rate is, or what it means"),
         [
@@ -19,7 +19,7 @@ def show(report: Report, heading: str) -> None:
             for line in funnel(report)
         ],
         right=("messages", "rate"),
-        title=heading,
+        title=_heading(report),
     )
     if report.errors:
         table(
@@ -37,3 +37,10 @@ def show(report: Report, heading: str) -> None:
             right=("messages",),
             title="\nErrors; `connector explain CODE` says whose turn it is",
         )
+
+
+def _heading(report: Report) -> str:
+    """A report's first line."""
+    dispatches = "dispatches" if ", " in report.dispatch else "dispatch"
+    cause = f" ({report.cause})" if report.cause else ""
+    return f"Campaign {report.campaign}, {dispatches} {report.dispatch}: {report.state}{cause}"

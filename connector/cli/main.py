@@ -11,10 +11,14 @@ from click.exceptions import Exit
 
 from connector.cli import logs
 from connector.cli.check import check
+from connector.cli.completion import completion
 from connector.cli.demo import demo
 from connector.cli.events import events
+from connector.cli.explain import explain
 from connector.cli.interrupts import terminate_like_interrupt
+from connector.cli.message import message
 from connector.cli.plugins import plugins
+from connector.cli.poll import poll
 from connector.cli.report import report
 from connector.cli.schema import schema
 from connector.cli.send import send
@@ -22,7 +26,8 @@ from connector.cli.serve import serve, worker
 from connector.cli.setup import setup
 from connector.cli.simulate import simulate
 from connector.cli.status import dispatches, status
-from connector.cli.steering import pause, resume, retry
+from connector.cli.steering import cancel, pause, resume, retry
+from connector.cli.storage import storage
 from connector.cli.unmatched import unmatched
 from connector.cli.verify import verify
 from connector.model.errors import ConnectorError, InputError, KeyConflict, NotFound
@@ -83,11 +88,11 @@ def cli(ctx: click.Context, config: Path) -> None:
 
 FAMILIES: dict[str, list[click.Command]] = {
     "Setting up": [setup, check],
-    "Campaigns": [send, report, events],
-    "What is under way": [dispatches, status, pause, resume, retry],
-    "Running it": [serve, worker, verify, unmatched],
+    "Campaigns": [send, report, events, message],
+    "What is under way": [dispatches, status, pause, resume, cancel, retry],
+    "Running it": [serve, worker, poll, unmatched, verify, storage],
     "Trying it": [demo, simulate],
-    "Plugins": [plugins, schema],
+    "Looking up": [explain, plugins, schema, completion],
 }
 
 for family in FAMILIES.values():

@@ -9,7 +9,8 @@ import rich_click as click
 
 from connector.audience.reading import RowSource, read_file
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option, say, table, waiting
+from connector.cli.output import count, document, json_option, say, table
+from connector.cli.progress import reading
 from connector.connector import Connector, FirstRequest, Preview
 from connector.ledger.tables import DispatchState
 from connector.model.words import REASONS
@@ -82,7 +83,7 @@ def send(
 
     with Connector.from_config(config) as connector:
         if dry_run:
-            with waiting("Reading the recipients ..."), recipients() as rows:
+            with recipients() as rows, reading(rows):
                 preview = connector.preview(campaign, rows, ask_provider=True)
             if as_json:
                 document(preview.as_dict())
@@ -97,7 +98,7 @@ def send(
             # Before anything is stored: what is stored is sent by whoever works next.
             read_secrets(connector, [connector.integration_of(campaign)])
         if not yes and sys.stdin.isatty() and sys.stderr.isatty() and (again or not started()):
-            with waiting("Reading the recipients ..."), recipients() as rows:
+            with recipients() as rows, reading(rows):
                 preview = connector.preview(campaign, rows)
             # The result alone goes to standard output.
             show(preview, err=True)
@@ -106,7 +107,7 @@ def send(
                 say("Nothing was sent.")
                 sys.exit(1)
         try:
-            with waiting("Reading the recipients ..."), recipients() as rows:
+            with recipients() as rows, reading(rows):
                 dispatch = connector.plan(campaign, rows, key=key, again=again)
         except KeyboardInterrupt:
             say("Stopped while the recipients were read: nothing was sent, and nothing is left of it.")

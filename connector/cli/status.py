@@ -5,6 +5,7 @@ from typing import Any
 
 import rich_click as click
 
+from connector.cli.completion import dispatch_ids
 from connector.cli.output import count, document, json_option, moment, table
 from connector.connector import Connector
 from connector.ledger.tables import DispatchState
@@ -51,7 +52,7 @@ def dispatches(config: Path, as_json: bool) -> None:
 
 
 @click.command("status")
-@click.argument("dispatch_id", metavar="ID")
+@click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
 @json_option
 @click.pass_obj
 def status(config: Path, dispatch_id: str, as_json: bool) -> None:
@@ -105,9 +106,9 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
 def _health(account: AccountState | None, declined: str | None) -> list[tuple[str, str]]:
     if account is None:
         return []
-    circuit = "closed"
+    reached = "yes"
     if account.probe_at is not None:
-        circuit = f"open: nothing is sent until the provider answers; asked next at {moment(account.probe_at)}"
+        reached = f"no: nothing is sent until it answers; it is asked next at {moment(account.probe_at)}"
     proven = f"seen to work on {moment(account.look_up_proven_at)}"
     if declined is not None:
         proven = f"not possible: {declined}"
@@ -116,8 +117,8 @@ def _health(account: AccountState | None, declined: str | None) -> list[tuple[st
     return [
         ("account", account.name),
         ("trouble", account.trouble or "none"),
-        ("circuit", circuit),
-        ("next send from", moment(account.free_at)),
+        ("provider reached", reached),
+        ("free for the next batch", moment(account.free_at)),
         ("look-up", proven),
     ]
 

@@ -1,13 +1,16 @@
-"""`connector pause`, `resume` and `retry`: a person decides."""
+"""`connector pause`, `resume`, `cancel` and `retry`: a person decides."""
 
+import sys
 from pathlib import Path
 
 import rich_click as click
 
+from connector.cli.completion import dispatch_ids
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option
+from connector.cli.output import count, document, json_option, say
 from connector.connector import Connector
 from connector.ledger.tables import DispatchState
+from connector.model.event import SkipReason
 
 SETTLED = {
     "accepted": "counted as accepted; their reports are waited for",
@@ -17,7 +20,7 @@ SETTLED = {
 
 
 @click.command("pause")
-@click.argument("dispatch_id", metavar="ID")
+@click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
 @json_option
 @click.pass_obj
 def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
@@ -41,10 +44,11 @@ def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
 
 
 @click.command("resume")
-@click.argument("dispatch_id", metavar="ID")
+@click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
+@click.option("--wait", is_flag=True, help="Go on until every message is delivered, failed or otherwise final.")
 @json_option
 @click.pass_obj
-def resume(config: Path, dispatch_id: str, as_json: bool) -> None:
+def resume(config: Path, dispatch_id: str, wait: bool, as_json: bool) -> None:
     """Go on with a dispatch that was paused, stopped or interrupted.
 
     Use it after mending what stopped it, such as a wrong token. Nobody who was sent to already gets it again. It
@@ -57,12 +61,46 @@ def resume(config: Path, dispatch_id: str, as_json: bool) -> None:
         dispatch.resume()
         interrupted = False
         if dispatch.report().state != DispatchState.planning:
-            interrupted = follow(dispatch, final=False)
-        conclude(connector, dispatch, as_json=as_json, interrupted=interrupted)
+            interrupted = follow(dispatch, final=wait)
+        conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+
+
+@click.command("cancel")
+@click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
+@click.option("--yes", is_flag=True, help="Don't ask before it is cancelled.")
+@json_option
+@click.pass_obj
+def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
+    """End a dispatch for good: nobody who still waits gets the message.
+
+    Use it when a campaign must not go on; `pause` is for one that may. What the provider has taken and not sent yet
+    is called back there, as far as the provider allows it, while `connector serve` or `connector worker` runs.
+    """
+    with Connector.from_config(config) as connector:
+        dispatch = connector.dispatch(dispatch_id)
+        report = dispatch.report()
+        question = (
+            f"Cancel the campaign {report.campaign}, of which {report.waiting:,} of {report.recipients:,} messages "
+            "still wait? It can't be taken up again."
+        )
+        if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not click.confirm(question, err=True):
+            say("Nothing was cancelled.")
+            sys.exit(1)
+        news = dispatch.cancel()
+        report = dispatch.report()
+    if as_json:
+        document({"dispatch": report.dispatch, "state": report.state, "skipped": report.skipped.total})
+    elif news:
+        click.echo(
+            f"The dispatch {report.dispatch} is cancelled: "
+            f"{count(report.skipped.by_reason.get(SkipReason.cancelled, 0))} messages that waited are not sent."
+        )
+    else:
+        click.echo(f"The dispatch {report.dispatch} was cancelled before.")
 
 
 @click.command("retry")
-@click.argument("dispatch_id", metavar="ID")
+@click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
 @click.option("--accepted", "verdicts", multiple=True, flag_value="accepted", help="The provider has it.")
 @click.option("--resend", "verdicts", multiple=True, flag_value="resend", help="It hasn't: send it again.")
 @click.option("--give-up", "verdicts", multiple=True, flag_value="give_up", help="Nobody can tell.")

@@ -62,6 +62,38 @@ def read(connection: Connection, *, after: int, limit: int, dispatch: int | None
     return found
 
 
+def of_message(connection: Connection, message: Row[Any]) -> list[Event]:
+    """Everything that happened to one message, oldest first; goes through the rows of its dispatch."""
+    ordinal = message.ordinal
+    of_it = (events.c.ordinal == ordinal) & events.c.last.is_(None)
+    if message.state == MessageState.skipped:
+        of_it |= (events.c.ordinal <= ordinal) & (events.c.last >= ordinal)
+    elif message.state not in NEVER_ENQUEUED:
+        carriers = select(batches.c.number).where(
+            batches.c.dispatch == message.dispatch,
+            batches.c.shape == message.shape,
+            batches.c.first <= ordinal,
+            batches.c.last >= ordinal,
+        )
+        of_it |= events.c.batch.in_(carriers)
+    rows = connection.execute(
+        select(events).where(events.c.dispatch == message.dispatch, of_it).order_by(events.c.number)
+    ).all()
+    context = _Context(connection, rows)
+    return [context.event_of(row, message) for row in rows]
+
+
+def of_nobody(connection: Connection, recipient: str) -> list[Event]:
+    """What a person did that belongs to no message, oldest first."""
+    rows = connection.execute(
+        select(events)
+        .where(events.c.dispatch.is_(None), events.c.kind == EventKind.person, events.c.recipient == recipient)
+        .order_by(events.c.number)
+    ).all()
+    context = _Context(connection, rows)
+    return [event for row in rows for event in context.events(row, 0, 1)]
+
+
 def end(connection: Connection) -> int:
     """A position that everything in the log stands before, and everything that follows behind."""
     return ((connection.scalar(select(func.max(events.c.number))) or 0) + 1) * STRIDE - 1
@@ -96,6 +128,20 @@ class _Context:
                 for message in connection.execute(query):
                     self._messages[dispatch, message.ordinal] = message
 
+    def event_of(self, row: Row[Any], message: Row[Any]) -> Event:
+        """The event of one message in a row of the log that has it."""
+        before = None
+        if row.batch is not None:
+            batch = self._connection.execute(select(batches).where(batches.c.number == row.batch)).one()
+            before = members(batch)
+        elif row.last is not None:
+            before = _skipped(row)
+        if before is None:
+            return self._event(row, 0, message)
+        earlier = before.where(messages.c.ordinal < message.ordinal).order_by(None).subquery()
+        place = self._connection.scalar(select(func.count()).select_from(earlier)) or 0
+        return self._event(row, place, message, comment=message.reason if row.batch is None else None)
+
     def events(self, row: Row[Any], start: int, limit: int) -> Iterator[Event]:
         """Up to `limit` events of a row of the log, from a place in it."""
         if row.batch is not None:
@@ -104,18 +150,8 @@ class _Context:
             for place, message in enumerate(self._connection.execute(page), start):
                 yield self._event(row, place, message)
         elif row.last is not None:
-            query = (
-                select(messages)
-                .where(
-                    messages.c.dispatch == row.dispatch,
-                    messages.c.ordinal.between(row.ordinal, row.last),
-                    messages.c.state == MessageState.skipped,
-                )
-                .order_by(messages.c.ordinal)
-                .offset(start)
-                .limit(limit)
-            )
-            for place, message in enumerate(self._connection.execute(query), start):
+            page = _skipped(row).offset(start).limit(limit)
+            for place, message in enumerate(self._connection.execute(page), start):
                 yield self._event(row, place, message, comment=message.reason)
         elif start == 0:
             yield self._event(row, 0, self._messages.get((row.dispatch, row.ordinal)))
@@ -166,6 +202,19 @@ class _Context:
             text=row.text,
             payload=json.loads(row.payload) if row.payload else {},
         )
+
+
+def _skipped(row: Row[Any]) -> Select[Any]:
+    """The messages that a row of the log tells as skipped, in order."""
+    return (
+        select(messages)
+        .where(
+            messages.c.dispatch == row.dispatch,
+            messages.c.ordinal.between(row.ordinal, row.last),
+            messages.c.state == MessageState.skipped,
+        )
+        .order_by(messages.c.ordinal)
+    )
 
 
 def _members(dispatch: Any, first: Any, last: Any, shape: Any) -> ColumnElement[bool]:

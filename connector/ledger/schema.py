@@ -1,5 +1,7 @@
 """The ledger's schema version: made and raised by Alembic."""
 
+import io
+
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -35,11 +37,27 @@ def ensure(engine: Engine) -> None:
         version = current(connection)
     if version == HEAD:
         return
+    _check(version)
+    with engine.connect() as connection, connection.execution_options(connector_writes=True).begin():
+        command.upgrade(_config(connection), "head")
+
+
+def statements(version: str | None) -> str:
+    """The SQL that brings a ledger of a version (None: an empty one) to this version; no ledger is opened.
+
+    Raises `SchemaMismatch` when it was made by a newer one.
+    """
+    _check(version)
+    config = _config()
+    config.output_buffer = io.StringIO()
+    command.upgrade(config, f"{version or 'base'}:head", sql=True)
+    return config.output_buffer.getvalue()
+
+
+def _check(version: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if version is not None and version not in known:
         raise SchemaMismatch(
             f"The ledger has schema {version}, which this version ({HEAD}) doesn't know: "
             f"it was made by a newer connector. Upgrade the connector."
         )
-    with engine.connect() as connection, connection.execution_options(connector_writes=True).begin():
-        command.upgrade(_config(connection), "head")

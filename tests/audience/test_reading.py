@@ -103,6 +103,31 @@ def test_every_reserved_column_has_its_place(write: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["To;Customer_ID;Text\n{};c-1;a note\n", '{{"TO": "{}", "customer_Id": "c-1", "Text": "a note"}}\n'],
+    ids=["csv", "json lines"],
+)
+def test_number_and_customer_id_are_known_in_capitals_and_texts_are_not(write: Any, content: str) -> None:
+    """A column that is taken for the text would be sent to people."""
+    assert rows(write(content.format(NUMBER)), ["Text"]) == [(NUMBER, "c-1", None, None, None, ("a note",))]
+
+
+def test_how_much_is_read_is_told_on_the_way(write: Any) -> None:
+    path = write("to\n" + f"{NUMBER}\n" * 100_000)
+    with read_file(path) as source:
+        found = source.rows(())
+        for _ in range(1000):
+            next(found)
+        lines, part = source.progress()
+        assert 1000 <= lines <= 1001
+        assert part is not None and 0 < part < 1
+        for _ in found:
+            pass
+        assert source.progress() == (100_001, 1.0)
+    assert read_recipients([{"to": NUMBER}]).progress() == (0, None)
+
+
 def test_a_value_is_taken_as_it_stands(write: Any) -> None:
     path = write(f'to,a,b\n{NUMBER}, x ,"two\nlines, ""said"" ${{b}}"\n')
     assert rows(path, ["a", "b"]) == [row(NUMBER, " x ", 'two\nlines, "said" ${b}')]
@@ -234,7 +259,8 @@ def test_what_a_host_hands_over() -> None:
         (b"", "", ["empty", "`to`"]),
         (b" \n\n", "", ["empty", "`to`"]),
         (b"name,Mobile phone\nx,%s\n", "line 1", ["no column `to`", "'Mobile phone'", '--map "to=Mobile phone"']),
-        (b"name,To\nx,%s\n", "line 1", ["--map to=To"]),
+        (b"name,To,TO\nx,%s,%s\n", "line 1", ["no column `to`", "--map to=To"]),
+        (b'[{"to": "%s"},\n {"to": "%s"}]\n', "", ["JSON array", "a line of its own", "jq -c"]),
         (b"x,msisdn\nx,%s\n", "line 1", ["--map to=msisdn"]),
         (b"%s,Zo\n%s,Li\n", "line 1", ["where the header should", "`to`"]),
         (b";;;\n", "line 1", ["no column `to`"]),

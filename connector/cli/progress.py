@@ -1,0 +1,116 @@
+"""How far it is, with rate and time left, on a terminal; nothing on a pipe."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from connector.audience.reading import RowSource
+from connector.cli.output import ERR
+from connector.connector import Dispatch
+from connector.ledger import totals
+from connector.model.errors import LedgerError
+
+REFRESH_SECONDS = 0.5
+WHOLE = 1.0
+
+
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
+
+
+class _RowRate(ProgressColumn):
+    """How many rows, and how many a second."""
+
+    def render(self, task: Task) -> Text:
+        rows, seconds = task.fields["rows"], task.elapsed
+        return Text(f"{rows:,} rows" + (f", {rows / seconds:,.0f}/s" if rows and seconds else ""))
+
+
+@contextmanager
+def reading(rows: RowSource) -> Iterator[None]:
+    """Show how much of the recipients is read, while they are."""
+    bars = Progress(
+        TextColumn("{task.description}"), BarColumn(), _RowRate(), TimeRemainingColumn(), console=ERR, transient=True
+    )
+
+    def start() -> Callable[[], None]:
+        task = bars.add_task("Reading the recipients", total=None, rows=0)
+
+        def show() -> None:
+            lines, share = rows.progress()
+            bars.update(task, rows=lines, total=None if share is None else WHOLE, completed=share or 0)
+            if share is not None and share >= WHOLE:
+                bars.update(task, description="Looking for repeats, making batches")
+
+        return show
+
+    with _shown(bars, start):
+        yield
+
+
+@contextmanager
+def sending(dispatch: Dispatch, *, final: bool) -> Iterator[None]:
+    """Show how many messages are sent and, with `final`, how many have their last report."""
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
+    )
+
+    def start() -> Callable[[], None]:
+        sent = bars.add_task("Sent", total=None)
+        reported = bars.add_task("Reported", total=None, visible=final)
+
+        def show() -> None:
+            _, counts = dispatch.progress()
+            enqueued = counts.get(totals.ENQUEUED, 0)
+            done = enqueued + counts.get(totals.ENQUEUE_FAILED, 0) + counts.get(totals.UNKNOWN, 0)
+            left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
+            bars.update(sent, total=done + left, completed=done)
+            bars.update(reported, total=enqueued or None, completed=enqueued - counts.get(totals.OPEN, 0))
+
+        return show
+
+    with _shown(bars, start):
+        yield
+
+
+@contextmanager
+def _shown(bars: Progress, start: Callable[[], Callable[[], None]]) -> Iterator[None]:
+    """Bars on a terminal, looked after by a thread of their own."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+
+    def watch() -> None:
+        show = start()
+        while True:
+            try:
+                show()
+            except LedgerError:
+                # Whoever works meets the same trouble, and says so.
+                return
+            if ended.wait(REFRESH_SECONDS):
+                return
+
+    with bars:
+        watching = threading.Thread(target=watch, name="connector-progress")
+        watching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watching.join()

@@ -1,0 +1,223 @@
+"""What is known of one person: the messages of every dispatch, what became of them, and what the person answered."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from connector.extension.provider import Provider
+from connector.ledger import log, totals
+from connector.ledger.tables import (
+    BatchState,
+    DispatchState,
+    MessageState,
+    WhyKept,
+    addresses,
+    attempts,
+    batches,
+    dispatches,
+    integrations,
+    kept_reports,
+    messages,
+    shapes,
+)
+from connector.model.codes import ErrorCode
+from connector.model.event import Event, SkipReason, message_id
+from connector.report import explained
+
+STATE_OF_BATCH = {BatchState.accepted: totals.OPEN, BatchState.given_up: totals.UNKNOWN}
+"""What a message is that has no state of its own, where the batch's has another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time that a message's batch was sent."""
+
+    number: int
+    sent_at: datetime
+    send_at: datetime | None
+    """When the provider was to send it; None: at once."""
+    ended: str | None
+    cause: str | None
+    provider_batch_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BesideTheLog:
+    """A report that changed nothing: it came after the waiting period, or speaks of a second copy."""
+
+    why: str
+    received_at: datetime
+    raw_status: str | None
+    status_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One message to a person, and everything that happened to it."""
+
+    message_id: str
+    dispatch: str
+    campaign: str
+    campaign_id: str | None
+    integration: str
+    customer_id: str | None
+    sender: str | None
+    country: str | None
+    number_of_message_parts: int | None
+    state: str
+    reason: str | None
+    """Why it was skipped."""
+    raw_status: str | None
+    """The provider's own word for the last that it said."""
+    batch: str | None
+    batch_state: str | None
+    attempts: list[Attempt]
+    look_ups: int
+    last_look_up: str | None
+    next_look_up: datetime | None
+    events: list[Event]
+    """What happened, replies included, oldest first."""
+    codes: list[ErrorCode]
+    """What the codes in the events mean."""
+    beside: list[BesideTheLog]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """All that is known of a number."""
+
+    recipient: str
+    messages: list[History]
+    """Newest dispatch first."""
+    other_events: list[Event]
+    """What the person wrote or did that belongs to no message, oldest first."""
+
+
+def person(connection: Connection, number: str, providers: Mapping[str, type[Provider]]) -> Person:
+    """All that is known of a canonical number.
+
+    Costs one look-up, and one pass over the events of each dispatch that the person is in.
+    """
+    known = {row.name: providers.get(row.provider) for row in connection.execute(select(integrations))}
+    found = [
+        _history(connection, dispatch, ordinal, known.get(dispatch.integration))
+        for dispatch, ordinal in _places(connection, number)
+    ]
+    return Person(number, found, log.of_nobody(connection, number))
+
+
+def _places(connection: Connection, number: str) -> Iterable[tuple[Row[Any], int]]:
+    """Every row of every dispatch that has this number, the newest dispatch first."""
+    rows = connection.execute(
+        select(addresses.c.dispatch, addresses.c.ordinal).where(
+            addresses.c.address == number, addresses.c.dispatch.in_(select(dispatches.c.number))
+        )
+    )
+    first = {row.dispatch: row.ordinal for row in rows}
+    for dispatch in connection.execute(
+        select(dispatches).where(dispatches.c.number.in_(first)).order_by(dispatches.c.number.desc())
+    ):
+        yield dispatch, first[dispatch.number]
+        if totals.read(connection, dispatch.number).get(totals.SKIPPED + SkipReason.duplicate):
+            # Only the first row of a person is found by its address.
+            repeats = select(messages.c.ordinal).where(
+                messages.c.dispatch == dispatch.number,
+                messages.c.reason == SkipReason.duplicate,
+                messages.c.address == number,
+            )
+            for ordinal in connection.scalars(repeats.order_by(messages.c.ordinal)).all():
+                yield dispatch, ordinal
+
+
+def _history(connection: Connection, dispatch: Row[Any], ordinal: int, provider: type[Provider] | None) -> History:
+    message = connection.execute(
+        select(messages).where(messages.c.dispatch == dispatch.number, messages.c.ordinal == ordinal)
+    ).one()
+    sender = connection.scalar(
+        select(shapes.c.sender).where(shapes.c.dispatch == dispatch.number, shapes.c.shape == message.shape)
+    )
+    batch = None if message.state == MessageState.skipped else _batch(connection, message)
+    happened = log.of_message(connection, message)
+    return History(
+        message_id=message_id(dispatch.id, ordinal),
+        dispatch=dispatch.id,
+        campaign=dispatch.campaign_name,
+        campaign_id=dispatch.campaign_id,
+        integration=dispatch.integration,
+        customer_id=message.customer_id,
+        sender=sender,
+        country=message.country,
+        number_of_message_parts=message.parts,
+        state=_state(dispatch, message, batch),
+        reason=message.reason,
+        raw_status=message.raw_status,
+        batch=None if batch is None else batch.key,
+        batch_state=None if batch is None else batch.state,
+        attempts=[] if batch is None else _attempts(connection, batch.number),
+        look_ups=0 if batch is None else batch.look_ups,
+        last_look_up=None if batch is None else batch.last_look_up,
+        next_look_up=batch.due_at if batch is not None and batch.state == BatchState.in_doubt else None,
+        events=happened,
+        codes=_codes(happened, provider),
+        beside=_beside(connection, message),
+    )
+
+
+def _batch(connection: Connection, message: Row[Any]) -> Row[Any] | None:
+    """The batch that carries a message: of one that was split, the part."""
+    return connection.execute(
+        select(batches)
+        .where(
+            batches.c.dispatch == message.dispatch,
+            batches.c.shape == message.shape,
+            batches.c.first <= message.ordinal,
+            batches.c.last >= message.ordinal,
+        )
+        .order_by(batches.c.number.desc())
+        .limit(1)
+    ).first()
+
+
+def _state(dispatch: Row[Any], message: Row[Any], batch: Row[Any] | None) -> str:
+    if message.state == MessageState.withdrawn:
+        return MessageState.skipped
+    if message.state is not None:
+        return str(message.state)
+    if batch is None or dispatch.state == DispatchState.planning:
+        return totals.WAITING
+    return STATE_OF_BATCH.get(batch.state, str(batch.state))
+
+
+def _attempts(connection: Connection, batch: int) -> list[Attempt]:
+    rows = connection.execute(select(attempts).where(attempts.c.batch == batch).order_by(attempts.c.number))
+    return [Attempt(row.number, row.sent_at, row.send_at, row.ended, row.cause, row.provider_batch_id) for row in rows]
+
+
+def _codes(happened: Iterable[Event], provider: type[Provider] | None) -> list[ErrorCode]:
+    found: dict[tuple[str, str], ErrorCode] = {}
+    for event in happened:
+        code = "" if event.status_code is None else str(event.status_code)
+        known = explained(provider, event.status_code_source or "", code, event.error or "")
+        if known is not None:
+            found[known.source, known.code] = known
+    return list(found.values())
+
+
+def _beside(connection: Connection, message: Row[Any]) -> list[BesideTheLog]:
+    listed = []
+    for row in connection.execute(
+        select(kept_reports)
+        .where(
+            kept_reports.c.why.in_([WhyKept.late, WhyKept.double_send]),
+            kept_reports.c.dispatch == message.dispatch,
+            kept_reports.c.ordinal == message.ordinal,
+        )
+        .order_by(kept_reports.c.number)
+    ):
+        body = json.loads(row.body)
+        listed.append(BesideTheLog(row.why, row.received_at, body.get("raw_status"), body.get("status_code")))
+    return listed
