@@ -204,7 +204,10 @@ class Setup:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (ValueError("with a token in it"), "The plugin of scripted-sms failed to set up the integration sms: ValueError."),
+        (
+            ValueError("with a token in it"),
+            "The plugin of scripted-sms failed to set up the integration sms: ValueError.",
+        ),
         ("no provider", "No plugin sets up the integration sms."),
     ],
     ids=["raises", "rubbish"],
