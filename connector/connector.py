@@ -137,6 +137,9 @@ class Connector:
             resend_lead=timedelta(seconds=tracking.resend_lead_seconds),
             on_absent=OnAbsent(tracking.on_absent),
             missed_schedule=timedelta(minutes=self.settings.limits.missed_schedule_minutes),
+            stop_at_error_rate=self.settings.limits.stop_at_error_rate,
+            stop_after_messages=self.settings.limits.stop_after_messages,
+            messages_per_day=self.settings.limits.messages_per_day,
         )
 
     @classmethod

@@ -167,6 +167,29 @@ class Limits(Table):
             description="A campaign that could not begin within this time after its send_at waits for a person.",
         ),
     ] = 60
+    stop_at_error_rate: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            examples=[0.2],
+            title="Stop at error rate",
+            description="A dispatch of which more than this share failed is paused until a person resumes it; "
+            "absent: none is.",
+        ),
+    ] = None
+    stop_after_messages: Annotated[
+        int,
+        Field(ge=1, title="Stop after messages", description="So many must have come to an end before a share counts."),
+    ] = 200
+    messages_per_day: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            title="Messages per day",
+            description="The dispatch that would send more than these within 24 hours is paused; absent: none is.",
+        ),
+    ] = None
 
 
 class Screening(Table):

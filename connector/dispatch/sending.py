@@ -142,6 +142,9 @@ def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple
             "send it now, or cancel it.",
         )
         return None, False
+    budget = desk.policy.messages_per_day
+    if budget is not None and batch.doubt_since is None and holds.over_budget(connection, batch, budget, now):
+        return None, False
     if (
         dispatch.paused_countries
         and not refusals.on_trial(connection, batch.dispatch, batch.shape)
@@ -348,6 +351,7 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                     )
             case Refused():
                 refusals.refused(connection, number, attempt=attempt, outcome=outcome, now=now)
+                holds.watch_errors(connection, claimed.batch.dispatch, desk.policy)
                 pace.well(connection, account)
             case InDoubt(cause):
                 outcomes.doubted(connection, number, attempt=attempt, cause=cause, now=now, due_at=now + FIRST_LOOK_UP)

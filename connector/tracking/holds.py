@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from connector.ledger import log
+from connector.ledger import log, totals
 from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages, shapes
+from connector.model.event import Status
 from connector.model.outcome import Scope
 from connector.model.report import Receipt
 from connector.tracking.outcomes import stopped
+from connector.tracking.policy import Policy
 from connector.tracking.standing import move, part_of
 
 Told = tuple[Row[Any], int, Receipt]
@@ -54,6 +56,50 @@ def hold(connection: Connection, told: Sequence[Told]) -> None:
                 DispatchState.paused,
                 f"A delivery report says that this concerns everybody: {receipt.meaning} ({code})",
             )
+
+
+def watch_errors(connection: Connection, dispatch: int, policy: Policy) -> None:
+    """Pause a dispatch of which too many fail; once a person has resumed it, it goes on whatever comes."""
+    if policy.stop_at_error_rate is None:
+        return
+    counts = totals.read(connection, dispatch)
+    failed = sum(counts.get(state, 0) for state in (Status.rejected, Status.failed, Status.enqueue_failed))
+    ended = failed + counts.get(Status.delivered, 0) + counts.get(Status.read, 0)
+    if ended < policy.stop_after_messages or failed <= ended * policy.stop_at_error_rate:
+        return
+    connection.execute(
+        update(dispatches)
+        .where(
+            dispatches.c.number == dispatch,
+            dispatches.c.state == DispatchState.running,
+            dispatches.c.resumed_at.is_(None),
+        )
+        .values(
+            state=DispatchState.paused,
+            cause=f"{failed:,} of the first {ended:,} messages failed, more than {policy.stop_at_error_rate:.0%}: look "
+            f"at the error codes of the report, then resume or cancel.",
+        )
+    )
+
+
+def over_budget(connection: Connection, batch: Row[Any], messages_per_day: int, now: datetime) -> bool:
+    """Whether a batch would be more than may go out within 24 hours; its dispatch is paused then."""
+    sent = connection.scalar(
+        select(func.sum(batches.c.size)).where(
+            batches.c.first_sent_at > now - timedelta(days=1),
+            batches.c.state.in_((BatchState.sending, BatchState.in_doubt, BatchState.accepted, BatchState.given_up)),
+        )
+    )
+    if (sent or 0) + batch.size <= messages_per_day:
+        return False
+    stopped(
+        connection,
+        batch.dispatch,
+        DispatchState.paused,
+        f"{sent or 0:,} messages went out within 24 hours, and [limits] messages_per_day allows {messages_per_day:,}: "
+        f"resume when there is room again.",
+    )
+    return True
 
 
 def set_aside(connection: Connection, batch: Row[Any], dispatch: Row[Any], now: datetime) -> bool:

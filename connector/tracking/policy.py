@@ -24,6 +24,11 @@ class Policy:
     on_absent: OnAbsent = OnAbsent.resend
     missed_schedule: timedelta = timedelta(hours=1)
     """How late a scheduled dispatch may begin without a person's word."""
+    stop_at_error_rate: float | None = None
+    """A dispatch of which a greater share failed is paused; None: none is."""
+    stop_after_messages: int = 200
+    """So many must have come to an end before the share counts."""
+    messages_per_day: int | None = None
     first_poll: timedelta = timedelta(minutes=15)
     """After acceptance, where callbacks are expected."""
     first_poll_alone: timedelta = timedelta(seconds=1)

@@ -131,6 +131,8 @@ def apply(
     log.append(connection, rows)
     for dispatch, delta in deltas.items():
         totals.add(connection, dispatch, delta)
+        if delta[Status.rejected] > 0 or delta[Status.failed] > 0:
+            holds.watch_errors(connection, dispatch, policy)
     holds.hold(connection, told)
 
 

@@ -1,11 +1,12 @@
 """What a delivery report says of more than its message pauses the dispatch, or a country; and missed schedules."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sending_kit import CAMPAIGN, Host, Plan, agrees, closes, people
 
-from connector import Connector
+from connector import Connector, Dispatch
 
 SLOWLY = {"messages_per_second": 0.01}
 """A batch is reported on before the next one may leave."""
@@ -149,3 +150,47 @@ class TestAMissedSchedule:
         connector = host.connector(host.plan())
         at = host.clock() - timedelta(hours=5)
         assert connector.send({**CAMPAIGN, "send_at": at}, people(3)).report().enqueued == 3
+
+
+STOP = {"stop_at_error_rate": 0.2, "stop_after_messages": 10}
+
+
+class TestTooManyErrors:
+    def dispatch(self, host: Host, bad: int, **tables: Any) -> tuple[Plan, Connector, Dispatch]:
+        numbers = americans(30)
+        plan = host.plan(endings={digits(number): "Failed:150" for number in numbers[:bad]})
+        connector = host.connector(plan, integration=SLOWLY, **tables)
+        several = [*rows(*numbers[:10], sender="First"), *rows(*numbers[10:], sender="Later")]
+        return plan, connector, connector.send(CAMPAIGN, several, drain=False)
+
+    def test_pause_the_dispatch_until_a_person_resumes_it(self, host: Host) -> None:
+        plan, connector, dispatch = self.dispatch(host, 3, limits=STOP)
+        report = host.settle(dispatch, when=lambda report: report.state == "paused")
+        assert (report.failed, report.delivered, report.waiting) == (3, 7, 20)
+        assert "3 of the first 10 messages failed, more than 20%" in (report.cause or "")
+        dispatch.resume()
+        assert host.settle(dispatch, when=lambda report: report.is_final).delivered == 27
+        assert len(plan.posted) == 2
+        assert agrees(connector)
+
+    @pytest.mark.parametrize("limits", [{}, {**STOP, "stop_at_error_rate": 0.3}, {**STOP, "stop_after_messages": 11}])
+    def test_are_not_too_many_below_the_limit(self, host: Host, limits: dict[str, Any]) -> None:
+        _, _, dispatch = self.dispatch(host, 3, limits=limits)
+        assert host.settle(dispatch, when=lambda report: report.is_final).delivered == 27
+
+
+def test_a_budget_of_messages_pauses_what_would_go_over_it(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan, limits={"messages_per_day": 12})
+    assert connector.send(CAMPAIGN, people(10)).report().enqueued == 10
+    dispatch = connector.send(CAMPAIGN, people(5, after=50))
+    report = dispatch.report()
+    assert (report.state, report.waiting, len(plan.posted)) == ("paused", 5, 1)
+    assert "messages_per_day allows 12" in (report.cause or "")
+    dispatch.resume()
+    dispatch.drain()
+    assert dispatch.report().state == "paused"
+    host.clock.advance(24 * 3600)
+    dispatch.resume()
+    assert host.settle(dispatch).enqueued == 5
+    assert agrees(connector)
