@@ -39,10 +39,12 @@ class Mix:
         self._bounds = list(accumulate(_weight(text, weight) for text, weight in weights.items()))
         if not self._bounds or self._bounds[-1] <= 0:
             raise InputError("The outcomes need at least one weight above 0.")
+        self._whole = self._bounds[-1]
+        self._last = len(self._fates) - 1
 
     def draw(self, drawn: float) -> Fate:
         """The outcome for a number from 0 to 1."""
-        return self._fates[min(bisect(self._bounds, drawn * self._bounds[-1]), len(self._fates) - 1)]
+        return self._fates[min(bisect(self._bounds, drawn * self._whole), self._last)]
 
 
 def _weight(text: str, weight: float) -> float:
@@ -76,24 +78,34 @@ class Outcomes:
         self._endings = _by_digits(endings)
         self._beginnings = _by_digits(beginnings or {})
         self._countries = _by_country(countries or {})
+        self._ruled = bool(self._endings or self._beginnings or self._countries)
         self._numbers = Numbers()
         self._salt = str(seed).encode()[:16]
 
     def of(self, number: str) -> Fate:
         """What becomes of a message to this number, given as digits."""
         drawn = int.from_bytes(blake2b(number.encode(), digest_size=7, salt=self._salt).digest(), "big") / (1 << 56)
-        return self._mix_of(number).draw(drawn)
+        return (self._rule_for(number) if self._ruled else self._mix).draw(drawn)
 
-    def _mix_of(self, number: str) -> Mix:
+    def _rule_for(self, number: str) -> Mix:
         for digits, mix in self._endings:
             if number.endswith(digits):
                 return mix
         for digits, mix in self._beginnings:
             if number.startswith(digits):
                 return mix
-        if self._countries and (canonical := self._numbers.canonical(number)) is not None:
-            return self._countries.get(canonical[1], self._mix)
-        return self._mix
+        return self._countries.get(self._country_of(number), self._mix) if self._countries else self._mix
+
+    def _country_of(self, number: str) -> str:
+        canonical = self._numbers.canonical(number)
+        if canonical is not None:
+            return canonical[1]
+        # A number that can't exist, such as many of those kept for fiction: the first country of its calling code.
+        for length in (1, 2, 3):
+            regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(number[:length]))
+            if regions:
+                return str(regions[0])
+        return ""
 
 
 def _by_digits(rules: Mapping[str, str | Mapping[str, float]]) -> list[tuple[str, Mix]]:

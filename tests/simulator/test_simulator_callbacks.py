@@ -67,6 +67,20 @@ def test_other_refusals_drop_a_callback_for_good(letters: Letters, receiver: Rec
     assert (counts["sent"], counts["dropped"], counts["retried"]) == (2, 2, 0)
 
 
+def test_a_receiver_that_asks_for_less_gets_fewer_at_a_time_until_it_keeps_up(
+    letters: Letters, receiver: Receiver
+) -> None:
+    client = letters(callback_connections=4, retry_seconds=0.01)
+    receiver.statuses.extend([429] * 4)
+    send(client, receiver.url, NUMBERS[:20])
+    assert callbacks_of(client)["at_once"] == 1
+    assert len(set(arrived(receiver))) == 20
+    for _ in range(3):
+        send(client, receiver.url)
+    counts = callbacks_of(client)
+    assert (counts["at_once"], counts["retried"], counts["waiting"]) == (4, 4, 0)
+
+
 def test_callbacks_can_be_lost(letters: Letters, receiver: Receiver) -> None:
     client = letters(faults={"callback_lost": 0.5})
     send(client, receiver.url)

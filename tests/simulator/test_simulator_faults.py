@@ -48,3 +48,23 @@ def test_lengths_of_time_have_defaults() -> None:
     faults = Faults({"listing_lag": 4.5}, seed=1)
     assert faults.seconds("listing_lag") == 4.5
     assert faults.seconds("slow_seconds") == 2.0
+
+
+def test_the_faults_of_a_phase_come_on_top_for_their_time() -> None:
+    faults = Faults({"throttled": 1, "slow_seconds": 5}, seed=1)
+    faults.during({"throttled": 0, "error_before": 1, "slow_seconds": 7})
+    assert [faults.happens(name) for name in ("throttled", "error_before")] == [False, True]
+    assert faults.seconds("slow_seconds") == 7
+    faults.during({})
+    assert [faults.happens(name) for name in ("throttled", "error_before")] == [True, False]
+    assert faults.seconds("slow_seconds") == 5
+
+
+def test_what_goes_on_in_the_next_phase_is_counted_on() -> None:
+    faults = Faults({"drop_after": "1x3"}, seed=1)
+    assert faults.happens("drop_after")
+    faults.during({"throttled": "1x2", "slow": 1})
+    assert faults.happens("throttled")
+    faults.during({"throttled": "1x2"})
+    assert [faults.happens("throttled") for _ in range(2)] == [True, False]
+    assert [faults.happens("drop_after") for _ in range(3)] == [True, True, False]

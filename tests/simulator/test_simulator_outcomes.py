@@ -1,4 +1,5 @@
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,47 @@ def test_the_longest_ending_decides() -> None:
     assert outcomes.of("12015550123") == Fate("Rejected", 61)
     assert outcomes.of("12015550823") == Fate("Failed", 153)
     assert outcomes.of("12015550124") == Fate("Delivered", 0)
+
+
+def test_a_country_has_an_outcome_or_a_mix_of_its_own() -> None:
+    outcomes = Outcomes(
+        {"Delivered:0": 1}, {}, seed=1, countries={"SE": "Failed:150", "GB": {"Expired:202": 1, "Rejected:61": 3}}
+    )
+    assert outcomes.of("46701740605") == Fate("Failed", 150)
+    britons = Counter(outcomes.of(str(447700900000 + place)).status for place in range(400))
+    assert 70 < britons["Expired"] < 130
+    assert britons.total() == britons["Expired"] + britons["Rejected"]
+    assert {outcomes.of(number) for number in first_numbers(50)} == {Fate("Delivered", 0)}
+
+
+def test_a_country_is_told_by_the_whole_number_where_countries_share_a_code() -> None:
+    outcomes = Outcomes({"Delivered:0": 1}, {}, seed=1, countries={"CA": "Failed:150"})
+    assert outcomes.of("14165550123") == Fate("Failed", 150)
+    assert outcomes.of("12015550123") == Fate("Delivered", 0)
+
+
+def test_endings_go_before_beginnings_and_these_before_countries() -> None:
+    outcomes = Outcomes(
+        {"Delivered:0": 1},
+        {"0123": "Rejected:61"},
+        seed=1,
+        beginnings={"1201": "Failed:151", "1201555": "Failed:153"},
+        countries={"US": "Failed:150"},
+    )
+    numbers = ("12015550123", "12015550124", "12014560124", "12125550124", "46701740605")
+    assert [outcomes.of(number).code for number in numbers] == [61, 153, 151, 150, 0]
+
+
+@pytest.mark.parametrize("rule", [{"46": "Failed"}, {"+46": "Failed:150"}, {"": "Failed:150"}, {"46": {}}])
+def test_a_wrong_beginning_is_refused(rule: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Outcomes({"Delivered:0": 1}, {}, seed=1, beginnings=rule)
+
+
+@pytest.mark.parametrize("rule", [{"XX": "Failed:150"}, {"se": "Failed:150"}, {"SE": {"Failed:150": -1}}])
+def test_a_wrong_country_is_refused(rule: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Outcomes({"Delivered:0": 1}, {}, seed=1, countries=rule)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,49 @@ def test_faults_are_replaced_while_it_runs(letters: Letters) -> None:
     assert client.post("/letters", json=LETTER).status_code == 503
 
 
+def test_everything_can_be_throttled(letters: Letters) -> None:
+    client = letters(faults={"overloaded": "1x2"})
+    assert [client.post("/letters", json=LETTER).status_code, client.get("/letters").status_code] == [429, 429]
+    assert [client.post("/letters", json=LETTER).status_code, client.get("/letters").status_code] == [201, 200]
+
+
+def answers_until(client: httpx.Client, status: int) -> set[int]:
+    """Send until this is answered; the other answers that came before."""
+    seen = set()
+    while (answered := client.post("/letters", json=LETTER).status_code) != status:
+        seen.add(answered)
+    return seen
+
+
+def test_a_phase_holds_for_its_time_after_the_first_send(letters: Letters) -> None:
+    client = letters(
+        phases=[{"to_second": 0.2, "faults": {"throttled": 1}}, {"from_second": 0.5, "faults": {"error_before": 1}}]
+    )
+    assert client.post("/letters", json=LETTER).status_code == 429
+    assert answers_until(client, 201) <= {429}
+    assert answers_until(client, 503) <= {201}
+
+
+def test_the_time_of_phases_begins_with_a_send_and_anew_with_a_reset(letters: Letters) -> None:
+    client = letters(phases=[{"to_second": 0.1, "faults": {"throttled": 1}}])
+    for _ in range(2):
+        assert client.get("/letters").status_code == 200
+        assert answers_until(client, 201) == {429}
+        client.post("/_simulator/reset")
+
+
+def test_a_phase_can_slow_the_queue_and_change_what_becomes_of_messages(letters: Letters) -> None:
+    client = letters(
+        phases=[
+            {"messages_per_second": 0.001, "to_second": 0.1},
+            {"from_second": 0.1, "endings": {"0124": "Lost:7"}, "faults": {"error_before": 1}},
+        ]
+    )
+    client.post("/letters", json=LETTER)
+    answers_until(client, 503)
+    assert client.get("/_simulator/idle").status_code == 200
+
+
 @pytest.mark.parametrize(("point", "accepted"), [("before", 0), ("after", 2)])
 def test_a_send_can_be_held_before_and_after_accepting(letters: Letters, point: str, accepted: int) -> None:
     client = letters()

@@ -31,7 +31,7 @@ def read_query(query: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, 
         if kind is None:
             raise Problem(400, CONSTRAINT, f"Unknown parameter '{name}'.")
         if kind == "time":
-            read[name] = read_time(name, value)
+            read[name] = read_time(name, value, dates=True)
         elif kind == "number":
             read[name] = _number(name, value)
         elif kind == "numbers":
@@ -39,9 +39,10 @@ def read_query(query: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, 
         elif kind == "words":
             read[name] = {word.strip().removeprefix("+").lower() for word in value.split(",")}
         elif kind == "boolean":
-            if value not in ("true", "false"):
+            # The official SDK for Python writes True.
+            if value.lower() not in ("true", "false"):
                 raise Problem(400, FORMAT, f"The parameter '{name}' must be true or false.")
-            read[name] = value == "true"
+            read[name] = value.lower() == "true"
         else:
             read[name] = value
     return read

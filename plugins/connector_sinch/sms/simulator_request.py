@@ -110,10 +110,10 @@ def read_number(value: Any) -> str | None:
     return match.group(1) if match else None
 
 
-def read_time(name: str, value: Any) -> datetime:
-    """An ISO 8601 time; without an offset it is UTC."""
+def read_time(name: str, value: Any, *, dates: bool = False) -> datetime:
+    """An ISO 8601 time, or with `dates` a date; without an offset it is UTC."""
     try:
-        if isinstance(value, str) and len(value) > len("2026-12-01"):
+        if isinstance(value, str) and (dates or len(value) > len("2026-12-01")):
             time = datetime.fromisoformat(value)
             return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError:
@@ -229,8 +229,10 @@ class Targets(NamedTuple):
 def _targets(most: int) -> Callable[[str, Any], Targets]:
     def check(name: str, value: Any) -> Targets:
         entries = read_numbers(name, value, least=1, most=most, groups=True)
-        groups = [entry for entry in entries if not entry.isdecimal()]
-        return Targets(entries, entries if not groups else [each for each in entries if each.isdecimal()], groups)
+        if "".join(entries).isdecimal():
+            return Targets(entries, entries, [])
+        numbers = [entry for entry in entries if entry.isdecimal()]
+        return Targets(entries, numbers, [entry for entry in entries if not entry.isdecimal()])
 
     return check
 

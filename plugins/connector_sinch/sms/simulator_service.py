@@ -440,17 +440,17 @@ class SmsService(Service):
             due = self._fate_of(batch.request, number, now)
             (ended if due.fate.code >= 400 else underway).append(due)
         self._end(batch, ended, now)
-        for due in underway:
-            state = batch.states[due.number] = State(DISPATCHED, now, due.parts, final=False)
-            if batch.request.delivery_report == "per_recipient":
-                self._call_back(batch, batch.recipient_report(due.number, state))
-        if not self._options.report_delay_seconds:
+        delay_seconds, steps = self._options.report_delay_seconds, batch.request.delivery_report == "per_recipient"
+        if delay_seconds or steps:
+            for due in underway:
+                state = batch.states[due.number] = State(DISPATCHED, now, due.parts, final=False)
+                if steps:
+                    self._call_back(batch, batch.recipient_report(due.number, state))
+        if not delay_seconds:
             self._end(batch, underway, now)
         elif underway:
             self.reports_due += len(underway)
-            asyncio.get_running_loop().call_later(
-                self._options.report_delay_seconds, self._report_later, batch, underway
-            )
+            asyncio.get_running_loop().call_later(delay_seconds, self._report_later, batch, underway)
 
     def _report_later(self, batch: Batch, underway: list[_Due]) -> None:
         if self._batches.get(batch.id) is batch:
@@ -474,10 +474,11 @@ class SmsService(Service):
         if not ended:
             return
         wants = batch.request.delivery_report
+        each = wants.startswith("per_recipient")
         for number, fate, parts in ended:
-            state = batch.states[number] = State(fate, now, parts, final=True)
+            state = batch.states[number] = State(fate, now, parts, True)
             self._finished.append((batch, number))
-            if wants.startswith("per_recipient"):
+            if each:
                 self._call_back(batch, batch.recipient_report(number, state))
         batch.finished += len(ended)
         if batch.finished == len(batch.recipients) and wants in ("summary", "full"):
