@@ -129,7 +129,6 @@ class Done:
         if not self.saved:
             click.echo("Nothing was saved.")
             return
-        click.echo(f"{self.file} is saved." if self.changes else f"{self.file} says all of this already.")
         if self.address is not None:
             click.echo(f"The provider is told by itself to report to {self.address}")
         if self.to_do:
@@ -300,6 +299,8 @@ class _Wizard:
         if made:
             toml_file.save(self._config, new, instead_of=self._before)
         done.saved = True
+        told = f"{done.file} is saved.\n" if made else f"{done.file} says all of this already.\n"
+        click.echo(told, err=self._err)
 
     def _without_hidden(self, path: Place, value: Any, draft: Draft) -> toml_file.Change:
         return path, NOT_SHOWN if value is not None and self._schemas.at(path, draft.provider).hidden else value

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from cli_kit import SIMULATOR, Desk
 
 TOKEN = SIMULATOR.Options().api_token
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 
 
 def free_port() -> int:
@@ -42,8 +43,8 @@ def findings(told: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     return {each["name"]: (each["result"], each["message"]) for each in told["findings"]}
 
 
-class Terminal:
-    """A command that somebody types at, in a process of its own."""
+class Terminal(AbstractContextManager["Terminal"]):
+    """A command that somebody types at, in a process of its own, which ends with the block at the latest."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self._ours, theirs = pty.openpty()
@@ -59,6 +60,14 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
 
     def type(self, *lines: str, at: str) -> None:
         """Wait until it asks, and type the first line; then the next where it asks the same again."""
@@ -81,7 +90,6 @@ class Terminal:
         """Wait until it ends; its exit status."""
         while self._read():
             pass
-        os.close(self._ours)
         return self._process.wait(PATIENCE_SECONDS)
 
     def _read(self) -> bool:
