@@ -36,8 +36,11 @@ from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
 from connector.dispatch.sending import Desk, Line, callbacks_expected
+from connector.engine import polls
+from connector.engine.polls import Polled as Polled
 from connector.engine.readers import Readers
-from connector.engine.worker import ROLE, Worker
+from connector.engine.upkeep import upkeep
+from connector.engine.worker import ROLE, Asks, Worker
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
 from connector.extension.sink import Sink
@@ -485,9 +488,24 @@ class Connector:
 
     # Working
 
-    def worker(self) -> Worker:
+    def worker(self, *, asks: Asks = Asks.everything) -> Worker:
         """What drains the ledger; its threads live as long as its `run`."""
-        return Worker(self.desk)
+        return Worker(self.desk, asks=asks)
+
+    def poll(self, dispatch: str | None = None) -> Polled:
+        """Ask the providers now for all that callbacks may not have brought, beside whoever works on this ledger.
+
+        For the reports of every batch that may have more to tell, of one dispatch (its id or key) or of all, and
+        for what people wrote to every account. What could not be asked is told in `trouble`. Raises `NotFound`
+        where there is no such dispatch.
+        """
+        polled = polls.poll(self.desk, None if dispatch is None else self.dispatch(dispatch).number)
+        self.keep_up()
+        return polled
+
+    def keep_up(self) -> None:
+        """Tidy the ledger, where no worker does: match kept receipts once more, fold long counts."""
+        upkeep(self.desk)
 
     def work(self, *, max_seconds: float | None = None) -> None:
         """Do what is due and hand over what happened, until nothing is due, or the time is up.
@@ -898,13 +916,15 @@ class Dispatch:
         """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.
 
         With `final`, also until every accepted message has its last report. What is in doubt is waited for
-        only where it can be settled soon.
+        only where it can be settled soon. Reports are asked for only with `final`.
         """
         stop = stop or threading.Event()
+        asks = Asks.reports if final else Asks.nothing
         with self._connector._handing_over(stop):
             while self._stays(final=final) and not stop.is_set():
                 try:
-                    self._connector.worker().run(until=lambda: not self._stays(final=final), stop=stop)
+                    worker = self._connector.worker(asks=asks)
+                    worker.run(until=lambda: not self._stays(final=final), stop=stop)
                 except WorkerBusy:
                     # Another process drains: follow it, and take over when it ends.
                     stop.wait(FOLLOW_SECONDS)

@@ -54,6 +54,10 @@ class AccountState:
     probe_at: datetime | None
     trouble: str | None
     look_up_proven_at: datetime | None
+    inbound_read_to: datetime | None
+    """Everything that people wrote before this was asked for; None: nothing was."""
+    inbound_failures: int
+    """How often in a row it could not be asked for since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,15 @@ def line_of(dispatch: Row[Any], told: Report, abandoned: bool) -> DispatchLine:
 def accounts_of(connection: Connection) -> list[AccountState]:
     """Every account that was ever used."""
     return [
-        AccountState(row.name, row.free_at, row.probe_at, row.trouble, row.look_up_proven_at)
+        AccountState(
+            name=row.name,
+            free_at=row.free_at,
+            probe_at=row.probe_at,
+            trouble=row.trouble,
+            look_up_proven_at=row.look_up_proven_at,
+            inbound_read_to=row.inbound_read_to,
+            inbound_failures=row.inbound_failures or 0,
+        )
         for row in connection.execute(select(accounts).order_by(accounts.c.name))
     ]
 

@@ -72,6 +72,8 @@ class Api:
         self.send: Callable[[Batch], Any] = lambda batch: Accepted(id_of(batch))
         self.find: Callable[[Batch], Found] = lambda batch: Found(FoundState.accepted, (id_of(batch),))
         self.poll: Callable[[Batch], Iterable[dict[str, Any]]] = lambda batch: [batch_report(batch, {})]
+        self.inbound: Callable[[datetime], Iterable[dict[str, Any]]] = lambda since: []
+        """The pages of what people wrote since a time, as the API writes them."""
         self.cancel: Callable[[str], bool] = lambda provider_batch_id: True
         api = self
 
@@ -102,6 +104,10 @@ class Api:
                 for body in bodies:
                     closes = body.get("type") == "delivery_report_sms"
                     yield Reported(ReportSource.poll, to_json(body), clock(), batch_key=batch.key, closes=closes)
+
+            def inbound(self, since: datetime) -> Iterator[Reported]:
+                for body in api.inbound(since):
+                    yield Reported(ReportSource.poll, to_json(body), NOW)
 
             def cancel(self, provider_batch_id: str) -> bool:
                 api.cancelled.append(provider_batch_id)

@@ -22,9 +22,13 @@ _WELL = (
 
 
 def register(connection: Connection, account: str, now: datetime) -> None:
-    """Know an account."""
+    """Know an account; what people wrote to it before is not ours."""
     if connection.execute(select(accounts.c.name).where(accounts.c.name == account)).first() is None:
-        connection.execute(insert(accounts).values(name=account, free_at=now, throttles=0, failures=0))
+        connection.execute(
+            insert(accounts).values(
+                name=account, free_at=now, throttles=0, failures=0, inbound_read_to=now, inbound_failures=0
+            )
+        )
 
 
 def backoff_seconds(times: int, jitter: random.Random) -> float:

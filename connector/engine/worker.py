@@ -5,18 +5,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
+from enum import Enum
 from functools import partial
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, select, update
 
 from connector.dispatch import cancelling, doubt, pace, sending
 from connector.dispatch.sending import Desk
-from connector.ledger import totals
+from connector.engine import polls
+from connector.engine.upkeep import UPKEEP_SECONDS, upkeep
 from connector.ledger.tables import Task, accounts, batches
-from connector.ledger.tables import totals as totals_table
 from connector.model.errors import ConnectorError, LedgerError, without_words
-from connector.tracking import polling, standing, track
+from connector.tracking import inbound
+from connector.tracking.asking import Turns
 
 logger = logging.getLogger("connector.engine")
 
@@ -24,24 +26,35 @@ ROLE = "worker"
 """One process at a time drains a ledger."""
 
 THREADS = 8
-MOST_POLLS = 4
-"""Batches whose reports are asked for at one time."""
 IDLE_SECONDS = 0.25
 LOOK_SECONDS = 0.05
 """How often what is urgent is looked for while batches are sent."""
-UPKEEP_SECONDS = 30.0
 AFTER_FAILURE = timedelta(seconds=5)
 URGENT = (Task.overdue, Task.look_up, Task.recheck, Task.cancel)
 PROBE = "probe"
 UPKEEP = "upkeep"
+REPLIES = "replies"
+
+
+class Asks(Enum):
+    """What a worker asks providers for, beside what became of a send."""
+
+    nothing = "nothing"
+    reports = "reports"
+    everything = "everything"
+    """Reports, and what people write."""
 
 
 class Worker:
     """Drains a ledger with threads of its own, which end with `run`."""
 
-    def __init__(self, desk: Desk, *, threads: int = THREADS) -> None:
+    def __init__(self, desk: Desk, *, asks: Asks = Asks.everything, threads: int = THREADS) -> None:
         self._desk = desk
+        self._asks = asks
         self._threads = threads
+        self._leaving = threading.Event()
+        self._turns = {line.provider.account: Turns(self._leaving, desk.monotonic) for line in desk.lines.values()}
+        self._asked_for_replies = polls.lines_of_accounts(desk)
         self._wake = threading.Event()
         self._guard = threading.Lock()
         self._busy: set[tuple[str, int | str]] = set()
@@ -58,34 +71,43 @@ class Worker:
     ) -> None:
         """Do what is due until `until` says so while nothing is being sent, or `stop` is set, or time is up.
 
-        What is under way is finished first. Raises `WorkerBusy` when another process drains this ledger.
+        What is under way is finished first, but for polls: those are broken off, and taken up another time.
+        Raises `WorkerBusy` when another process drains this ledger.
         """
         ends = None if max_seconds is None else time.monotonic() + max_seconds
+        self._leaving.clear()
         with self._desk.ledger.hold(ROLE):
             left = doubt.recover(self._desk)
             if left:
                 logger.warning("%d batches were left by a process that ended; they are looked up.", left)
             with ThreadPoolExecutor(self._threads + 1, thread_name_prefix="connector-worker") as pool:
-                while not (stop is not None and stop.is_set()) and (ends is None or time.monotonic() < ends):
-                    self._wake.clear()
-                    if self._start(pool):
-                        continue
-                    if not self._at(Task.send) and until():
-                        break
-                    self._wake.wait(IDLE_SECONDS if stop is None or not stop.is_set() else 0)
+                try:
+                    while not (stop is not None and stop.is_set()) and (ends is None or time.monotonic() < ends):
+                        self._wake.clear()
+                        if self._start(pool):
+                            continue
+                        if not self._at(Task.send) and until():
+                            break
+                        self._wake.wait(IDLE_SECONDS if stop is None or not stop.is_set() else 0)
+                finally:
+                    self._leaving.set()
 
     def nothing_is_due(self) -> bool:
         """Whether there is nothing to do just now; what is paused, or has to wait, isn't due."""
+        if self._at(Task.poll) or self._at(REPLIES):
+            # A poll that nobody waits for is broken off.
+            return False
         now = self._desk.clock()
         with self._desk.ledger.read() as connection:
-            waiting = (
-                select(batches.c.number)
-                .where(batches.c.task.in_((*URGENT, Task.poll)), batches.c.due_at <= now)
-                .limit(1)
-            )
+            waiting = select(batches.c.number).where(batches.c.task.in_(URGENT), batches.c.due_at <= now).limit(1)
             probing = select(accounts.c.name).where(accounts.c.probe_at <= now).limit(1)
-            due = connection.execute(waiting).first() or connection.execute(probing).first()
-            return due is None and not sending.may_claim(connection, now)
+            return not (
+                connection.execute(waiting).first()
+                or connection.execute(probing).first()
+                or self._next_poll(connection)
+                or self._next_replies(connection)
+                or sending.may_claim(connection, now)
+            )
 
     def _start(self, pool: ThreadPoolExecutor) -> bool:
         """Start one thing that is due; False when there is nothing, or no thread free."""
@@ -93,7 +115,7 @@ class Worker:
             return False
         if time.monotonic() >= self._upkeep_at:
             self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
-            self._do(pool, (UPKEEP, 0), self._upkeep)
+            self._do(pool, (UPKEEP, 0), partial(upkeep, self._desk))
             return True
         if time.monotonic() >= self._urgent_at:
             if self._start_urgent(pool):
@@ -101,17 +123,17 @@ class Worker:
             self._urgent_at = time.monotonic() + LOOK_SECONDS
         with self._guard:
             sends = sum(task is Task.send for task, _ in self._busy)
-            polls = sum(task is Task.poll for task, _ in self._busy)
+            asking = sum(task in (Task.poll, REPLIES) for task, _ in self._busy)
         # One thread more is kept for what is urgent.
-        if sends + polls >= self._threads:
+        if sends + asking >= self._threads:
             return False
         claim = sending.claim(self._desk) if self._may_claim() else None
         self._claimed = claim is not None
         if claim is not None:
             self._do(pool, (Task.send, claim.number), lambda: sending.send(self._desk, claim))
             return True
-        # Reports can wait while there is something to send.
-        return polls < MOST_POLLS and self._start_poll(pool)
+        # What can be asked for can wait while there is something to send.
+        return asking < polls.MOST_POLLS and (self._start_replies(pool) or self._start_poll(pool))
 
     def _may_claim(self) -> bool:
         """Whether a claim is worth a transaction that writes: after one that found a batch, it is."""
@@ -145,11 +167,23 @@ class Worker:
                 return True
         return False
 
-    def _start_poll(self, pool: ThreadPoolExecutor) -> bool:
-        number = self._next(Task.poll)
-        if number is None:
+    def _start_replies(self, pool: ThreadPoolExecutor) -> bool:
+        with self._desk.ledger.read() as connection:
+            account = self._next_replies(connection)
+        if account is None:
             return False
-        self._do(pool, (Task.poll, number), lambda: self._poll(number))
+        line = self._asked_for_replies[account]
+        self._do(pool, (REPLIES, account), partial(polls.replies, self._desk, line, self._turns[account]))
+        return True
+
+    def _start_poll(self, pool: ThreadPoolExecutor) -> bool:
+        with self._desk.ledger.read() as connection:
+            found = self._next_poll(connection)
+        if found is None:
+            return False
+        number, account = found
+        turns = self._turns.get(account) or Turns(self._leaving, self._desk.monotonic)
+        self._do(pool, (Task.poll, number), partial(polls.reports, self._desk, number, turns))
         return True
 
     def _at(self, task: str) -> list[int | str]:
@@ -158,7 +192,7 @@ class Worker:
             return [name for kind, name in self._busy if kind == task]
 
     def _next(self, task: Task) -> int | None:
-        """The batch that this is due for, the longest first; those of an account that can't be reached wait."""
+        """The batch that this is due for, the longest first."""
         query = (
             select(batches.c.number)
             .where(
@@ -169,12 +203,40 @@ class Worker:
             .order_by(batches.c.due_at)
             .limit(1)
         )
-        if task is Task.poll:
-            unwell = select(accounts.c.name).where(accounts.c.probe_at.is_not(None))
-            query = query.where(batches.c.account.not_in(unwell))
         with self._desk.ledger.read() as connection:
             number: int | None = connection.scalar(query)
         return number
+
+    def _next_poll(self, connection: Connection) -> tuple[int, str] | None:
+        """The batch whose reports are due, the longest first, and its account, which may be asked."""
+        if self._asks is Asks.nothing:
+            return None
+        now = self._desk.clock()
+        query = (
+            select(batches.c.number, batches.c.account)
+            .where(
+                batches.c.task == Task.poll,
+                batches.c.due_at <= now,
+                batches.c.number.not_in(self._at(Task.poll)),
+                batches.c.account.not_in(self._resting()),
+                batches.c.account.not_in(select(accounts.c.name).where(~inbound.may_be_asked(now))),
+            )
+            .order_by(batches.c.due_at)
+            .limit(1)
+        )
+        found = connection.execute(query).first()
+        return None if found is None else (found.number, found.account)
+
+    def _next_replies(self, connection: Connection) -> str | None:
+        """The account to which people may have written, the longest due first."""
+        if self._asks is not Asks.everything:
+            return None
+        names = set(self._asked_for_replies).difference(self._resting(), map(str, self._at(REPLIES)))
+        return inbound.due(connection, names, self._desk.clock()) if names else None
+
+    def _resting(self) -> list[str]:
+        """The accounts that failed to answer, and are left alone for a while."""
+        return [account for account, turns in self._turns.items() if turns.rests()]
 
     def _do(self, pool: ThreadPoolExecutor, what: tuple[str, int | str], step: Callable[[], object]) -> None:
         with self._guard:
@@ -201,6 +263,8 @@ class Worker:
             with self._desk.ledger.write() as connection:
                 if task == PROBE:
                     connection.execute(update(accounts).where(accounts.c.name == name).values(probe_at=later))
+                elif task == REPLIES:
+                    connection.execute(update(accounts).where(accounts.c.name == name).values(inbound_due_at=later))
                 else:
                     # A send that failed here is overdue at its own time.
                     still = (batches.c.number == name) & (batches.c.task == task)
@@ -208,34 +272,6 @@ class Worker:
         except LedgerError as error:
             logger.error("The ledger can't be written: %s", error)
             threading.Event().wait(IDLE_SECONDS)
-
-    def _poll(self, number: int) -> None:
-        with self._desk.ledger.read() as connection:
-            row = standing.batch_by_number(connection, number)
-            line = self._desk.line_of(connection, row.dispatch)
-        if line is not None:
-            doubt.identify(self._desk, line, number)
-        with self._desk.ledger.read() as connection:
-            batch = sending.load(connection, number, clock=self._desk.clock)
-            called_back = line is not None and sending.callbacks_expected(connection, line, self._desk.clock())
-        if line is None:
-            with self._desk.ledger.write() as connection:
-                later = self._desk.clock() + timedelta(hours=1)
-                connection.execute(update(batches).where(batches.c.number == number).values(due_at=later))
-            return
-        if line.provider.supports("find"):
-            doubt.prove_look_up(self._desk, line)
-        polling.poll(
-            self._desk.ledger,
-            self._desk.plugins,
-            line.provider,
-            line.integration_id,
-            batch,
-            number,
-            policy=self._desk.policy,
-            clock=self._desk.clock,
-            called_back=called_back,
-        )
 
     def _probe(self, account: str) -> None:
         """Ask by a safe read whether an account that failed is well again."""
@@ -252,19 +288,3 @@ class Worker:
                     now=self._desk.clock(),
                     jitter=self._desk.jitter,
                 )
-
-    def _upkeep(self) -> None:
-        now: datetime = self._desk.clock()
-        for dispatch in cancelling.left_over(self._desk.ledger):
-            cancelling.withdraw(self._desk.ledger, dispatch, now=now)
-        with self._desk.ledger.write() as connection:
-            track.sweep(connection, now=now, policy=self._desk.policy)
-        with self._desk.ledger.read() as connection:
-            grown = connection.scalars(
-                select(totals_table.c.dispatch)
-                .group_by(totals_table.c.dispatch)
-                .having(func.count() > totals.FOLD_ABOVE_ROWS)
-            ).all()
-        for dispatch in grown:
-            with self._desk.ledger.write() as connection:
-                totals.fold(connection, dispatch)

@@ -21,13 +21,20 @@ def note(
     now: datetime,
     count: Counter[tuple[str, str]],
 ) -> None:
-    """A person's doing always counts, once."""
+    """Log what a person did; a repeat is known through any integration of the account that it came to.
+
+    Whichever integration it first came through gives the event its id and its integration.
+    """
     status = receipt.status or Status.replied
-    identity = provider_event_id(integration, receipt.provider_id or json.dumps(receipt.payload), status)
-    if connection.scalar(select(exists().where(events.c.event_id == identity))):
+    told = receipt.provider_id or json.dumps(receipt.payload)
+    row = connection.execute(select(integrations).where(integrations.c.id == integration)).first()
+    sharing = {integration}
+    if row is not None:
+        sharing.update(connection.scalars(select(integrations.c.id).where(integrations.c.account == row.account)))
+    known = [provider_event_id(each, told, status) for each in sharing]
+    if connection.scalar(select(exists().where(events.c.event_id.in_(known)))):
         count[integration, "repeated"] += 1
         return
-    row = connection.execute(select(integrations).where(integrations.c.id == integration)).first()
     ordinal = None
     if batch is not None and receipt.recipient:
         ordinal = connection.scalar(
@@ -47,7 +54,7 @@ def note(
                 "size": 1,
                 "occurred_at": receipt.occurred_at or now,
                 "recorded_at": now,
-                "event_id": identity,
+                "event_id": provider_event_id(integration, told, status),
                 "recipient": receipt.recipient,
                 "sender": receipt.sender,
                 "operator": receipt.operator,

@@ -1,23 +1,15 @@
 """Asking for the reports that callbacks did not bring, and closing the waiting period."""
 
-import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from connector.extension.plugins import Plugins
-from connector.extension.provider import Provider
 from connector.ledger import log
-from connector.ledger.database import Ledger
 from connector.ledger.tables import BatchState, Task, attempts, batches, messages, receivers
 from connector.model.batch import Batch
-from connector.model.errors import ConnectorError, without_words
-from connector.tracking import rising, standing, track
-from connector.tracking.policy import Policy
-
-logger = logging.getLogger("connector.tracking")
+from connector.tracking import rising, standing
+from connector.tracking.asking import Asked, Asker
 
 RECEIVER_SEEN_WITHIN = timedelta(seconds=15)
 
@@ -36,70 +28,49 @@ def backlogged(connection: Connection, now: datetime) -> bool:
     return bool(backlog)
 
 
-def poll(
-    ledger: Ledger,
-    plugins: Plugins,
-    provider: Provider,
-    integration_id: str,
-    batch: Batch,
-    number: int,
-    *,
-    policy: Policy,
-    clock: Callable[[], datetime],
-    called_back: bool,
-) -> None:
-    """Ask for the reports of an accepted batch.
+def poll(asker: Asker, batch: Batch, number: int) -> Asked:
+    """Ask for the reports of an accepted batch. Raises `LedgerError`.
 
-    Past the waiting period a full answer, or a provider that can't be polled, closes it: what is still open
-    is unconfirmed.
+    Once the waiting period is over a full answer, or a provider that can't be polled, closes it: what is still
+    open is unconfirmed.
     """
-    answered = False
-    with ledger.read() as connection:
+    provider, policy = asker.provider, asker.policy
+    asked_at = asker.clock()
+    asked = Asked()
+    with asker.ledger.read() as connection:
         asks = provider.supports("poll") and _may_tell_more(connection, standing.batch_by_number(connection, number))
     if asks:
-        try:
-            for report in provider.poll(batch):
-                receipts = plugins.map_events(provider, report)
-                with ledger.write() as connection:
-                    track.received(
-                        connection,
-                        [(integration_id, receipt) for receipt in receipts],
-                        now=clock(),
-                        policy=policy,
-                    )
-                answered = report.closes or answered
-        except ConnectorError as error:
-            logger.warning("Reports could not be asked for: %s", error)
-        except Exception as error:
-            logger.error(
-                "The plugin of %s failed while it polled batch %s: %s", provider.name, batch.key, without_words(error)
-            )
-    now = clock()
-    with ledger.write() as connection:
+        asked = asker.ask(lambda: provider.poll(batch), "reports")
+        if asked.left:
+            return asked
+    now = asker.clock()
+    with asker.ledger.write() as connection:
         row = standing.batch_by_number(connection, number)
         if row.state != BatchState.accepted:
-            return
+            return asked
         ends_at = policy.period_ends(row.accepted_at, row.send_at)
         # Of a batch that only a person says was accepted there may be nothing to ask for.
-        may_close = answered or not provider.supports("poll") or row.provider_batch_id is None
+        may_close = asked.closes or not provider.supports("poll") or row.provider_batch_id is None
         listing_days = provider.limits.listing_days
         if listing_days is not None and now > ends_at + timedelta(days=listing_days):
             # The provider has forgotten it: nothing can be asked any more.
             may_close = True
-        if now > ends_at and may_close and not backlogged(connection, now):
+        # An answer from before the end doesn't tell what came until then.
+        if asked_at > ends_at and may_close and not backlogged(connection, now):
             rising.unconfirmed(connection, row, now=now)
         if not (_open_messages(connection, row) or (now <= ends_at and _may_tell_more(connection, row))):
             values: dict[str, object] = {"task": None, "due_at": None}
         else:
-            first = policy.first_poll if called_back else policy.first_poll_alone
+            first = policy.first_poll if asker.called_back else policy.first_poll_alone
             pause = min(policy.longest_poll_pause, first * 2 ** min(row.polls, 16))
             due_at = now + pause
-            if now < ends_at < due_at:
-                due_at = ends_at + timedelta(seconds=1)
+            if asked_at <= ends_at < due_at:
+                due_at = max(now, ends_at) + timedelta(seconds=1)
             values = {"due_at": due_at}
         # What was meanwhile found to need a second look keeps its own time.
         still = update(batches).where(batches.c.number == number, batches.c.task == Task.poll)
         connection.execute(still.values(polls=row.polls + 1, **values))
+    return asked
 
 
 def _open_messages(connection: Connection, batch: Row[Any]) -> bool:
