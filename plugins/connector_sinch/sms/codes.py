@@ -220,10 +220,10 @@ _NOT_FINAL = {400, 401}
 # code: (meaning, whose turn, scope, whether sending again may help)
 _HTTP: dict[str, tuple[str, Turn, Scope, bool | None]] = {
     "400": ("The request is not as the API wants it.", _sender, Scope.unknown, False),
-    "401": ("The API token was not accepted.", _integrator, Scope.account, False),
+    "401": ("The API token, or the project's access token, was not accepted.", _integrator, Scope.account, False),
     "402": ("The account has no credit.", _integrator, Scope.account, False),
     "403": ("The account may not do this.", _integrator, Scope.account, False),
-    "404": ("There is no such service plan or address in this region.", _integrator, Scope.account, False),
+    "404": ("There is no such service plan, project or address in this region.", _integrator, Scope.account, False),
     "405": ("The address does not take this kind of request.", _integrator, Scope.account, False),
     "408": (
         "The API waited too long for the request; whether it was taken is not known.",
@@ -278,6 +278,13 @@ _HTTP: dict[str, tuple[str, Turn, Scope, bool | None]] = {
         Scope.account,
         False,
     ),
+    # As an edition of the API's guide spells it.
+    "llegal_number_type": (
+        "The service plan may not use a number of this type.",
+        _integrator,
+        Scope.account,
+        False,
+    ),
     "blocked_account": (
         "The account is blocked, for want of credit or by Sinch.",
         _integrator,
@@ -287,6 +294,11 @@ _HTTP: dict[str, tuple[str, Turn, Scope, bool | None]] = {
     "batch_already_dispatched": ("The batch was sent already and can't be changed.", _nobody, Scope.unknown, False),
     "conflict_group_name": ("Another group has this name.", _sender, Scope.campaign, False),
     "conflict_send_at": ("The batch was sent already and can't be cancelled.", _nobody, Scope.unknown, False),
+    # From the host that gives projects their access tokens (RFC 6749, section 5.2)
+    "invalid_client": ("The access key is wrong: its ID or its secret.", _integrator, Scope.account, False),
+    "invalid_request": ("The request for an access token was not understood.", _provider, Scope.account, False),
+    "unauthorized_client": ("The access key may not get access tokens.", _integrator, Scope.account, False),
+    "unsupported_grant_type": ("This kind of request for a token is not offered.", _provider, Scope.account, False),
 }
 
 
