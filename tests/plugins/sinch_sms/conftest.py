@@ -8,7 +8,7 @@ import stamina
 from answering_api import Api, answering
 from connector_sinch.sms.provider import SinchSms
 from connector_sinch.sms.settings import SmsSettings
-from sinch_sms_kit import KEY, KEY_SECRET, PLAN, PROJECT, TOKEN, secret
+from sinch_sms_kit import OF_PROJECT, PLAN, TOKEN, secret
 
 from connector.extension import Integration
 from connector.http import Http
@@ -39,15 +39,7 @@ def make_provider(http: Http) -> Callable[..., SinchSms]:
 @pytest.fixture
 def of_project(make_provider: Callable[..., SinchSms], api: Api) -> SinchSms:
     """A provider that signs in by an access key, and talks to `api`."""
-    return make_provider(
-        api.url,
-        auth_url=api.url,
-        service_plan_id=None,
-        api_token=None,
-        project_id=PROJECT,
-        key_id=KEY,
-        key_secret=secret(KEY_SECRET),
-    )
+    return make_provider(api.url, auth_url=api.url, **OF_PROJECT)
 
 
 @pytest.fixture

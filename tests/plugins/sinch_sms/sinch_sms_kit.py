@@ -21,6 +21,16 @@ def secret(value: str) -> Secret:
     return Secret("env:OF_TESTS", lambda reference: value)
 
 
+OF_PROJECT: dict[str, Any] = {
+    "service_plan_id": None,
+    "api_token": None,
+    "project_id": PROJECT,
+    "key_id": KEY,
+    "key_secret": secret(KEY_SECRET),
+}
+"""Settings that sign in by an access key."""
+
+
 def make_batch(
     text: str = "Hello",
     rows: list[tuple[str | None, ...]] | None = None,

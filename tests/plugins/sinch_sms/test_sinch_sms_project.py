@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import pytest
 from answering_api import Api
 from connector_sinch.sms.provider import SinchSms
-from sinch_sms_kit import KEY, KEY_SECRET, NOW, PROJECT, TOKENS, make_batch, secret
+from sinch_sms_kit import KEY, KEY_SECRET, NOW, OF_PROJECT, PROJECT, TOKENS, make_batch
 
 from connector.extension import Secret
 from connector.model.batch import Attempt, Batch, Deadline
@@ -124,15 +124,7 @@ def absent(reference: str) -> str:
 
 @pytest.fixture
 def without_secret(make_provider, api: Api) -> SinchSms:
-    return make_provider(
-        api.url,
-        auth_url=api.url,
-        service_plan_id=None,
-        api_token=None,
-        project_id=PROJECT,
-        key_id=KEY,
-        key_secret=Secret("env:OF_TESTS", absent),
-    )
+    return make_provider(api.url, auth_url=api.url, **OF_PROJECT | {"key_secret": Secret("env:OF_TESTS", absent)})
 
 
 def test_a_key_secret_that_cannot_be_read_stops_the_dispatch(without_secret: SinchSms, api: Api):
@@ -193,15 +185,8 @@ def test_a_check_that_the_api_refuses_explains_it(of_project: SinchSms, api: Api
 
 def test_a_changed_key_secret_is_used_for_the_next_token(make_provider, api: Api):
     secrets = iter(["old", "new"])
-    provider = make_provider(
-        api.url,
-        auth_url=api.url,
-        service_plan_id=None,
-        api_token=None,
-        project_id=PROJECT,
-        key_id=KEY,
-        key_secret=Secret("file:secret", lambda reference: next(secrets)),
-    )
+    key_secret = Secret("file:secret", lambda reference: next(secrets))
+    provider = make_provider(api.url, auth_url=api.url, **OF_PROJECT | {"key_secret": key_secret})
     api.at(TOKENS).will(200, granted("t1")).will(200, granted("t2"))
     api.will(201, {"id": "1"}).will(401, **EXPIRED).will(201, {"id": "2"})
     provider.send(make_batch())
@@ -211,6 +196,5 @@ def test_a_changed_key_secret_is_used_for_the_next_token(make_provider, api: Api
 
 
 def test_two_integrations_of_a_project_share_its_account(make_provider):
-    settings = {"service_plan_id": None, "api_token": None, "project_id": PROJECT, "key_id": KEY}
-    one, other = (make_provider(**settings, key_secret=secret("s"), region=region) for region in ("eu", "us"))
+    one, other = (make_provider(**OF_PROJECT, region=region) for region in ("eu", "us"))
     assert one.account == other.account == f"sinch-sms:{PROJECT}"
