@@ -61,8 +61,8 @@ def _quietly(find: Callable[[click.Context], Iterable[tuple[str, str]]]) -> Comp
 def _latest(ctx: click.Context) -> list[glance.Named]:
     config = ctx.find_root().params.get("config") or "connector.toml"
     document, _ = read_document(Path(config), missing="")
-    storage = document.get("storage", {}) if isinstance(document, dict) else {}
-    return glance.latest(Ledger(storage.get("url", Storage().url)).path)
+    # Without a configuration it is not known which ledger is meant.
+    return [] if document is None else glance.latest(Ledger(document.get("storage", {}).get("url", Storage().url)).path)
 
 
 @_quietly

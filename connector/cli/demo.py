@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 
 from connector.cli import funnel
+from connector.cli.completion import provider_names
 from connector.cli.following import follow
 from connector.cli.output import count, document, json_option, say, waiting
 from connector.cli.simulate import first_simulator
@@ -47,7 +48,7 @@ class _Steps:
     show_default=True,
     help="How many people get a message; some rows that are skipped come on top.",
 )
-@click.option("--provider", help="Whose simulator; else the first that is installed.")
+@click.option("--provider", shell_complete=provider_names, help="Whose simulator; else the first that is installed.")
 @json_option
 def demo(people: int, provider: str | None, as_json: bool) -> None:
     """Watch a whole campaign run on this machine; no account is needed, and no message goes anywhere.

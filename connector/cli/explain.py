@@ -14,6 +14,7 @@ from connector.extension.plugins import Plugins
 from connector.model.codes import ErrorCode
 from connector.model.errors import InputError
 from connector.model.event import StatusCodeSource
+from connector.model.outcome import Scope
 from connector.model.words import SCOPES, TOLD_BY, TURNS, retry
 
 NEAREST = 3
@@ -79,8 +80,14 @@ def _show(provider: str, known: ErrorCode, title: str) -> None:
             ("told by", f"{TOLD_BY[known.source]} ({provider})"),
             ("concerns", SCOPES[known.scope]),
             ("whose turn", TURNS[known.turn]),
-            ("final", "yes: nothing more comes of this message" if known.final else "no: more may come"),
+            ("final", _final(known)),
             ("sending again", retry(known.retry)),
         ],
         title=title,
     )
+
+
+def _final(known: ErrorCode) -> str:
+    if known.scope in (Scope.campaign, Scope.country, Scope.account):
+        return "no: who is left waits until it is mended"
+    return "yes: nothing more comes of this message" if known.final else "no: more may come"

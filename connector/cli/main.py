@@ -11,7 +11,7 @@ from click.exceptions import Exit
 
 from connector.cli import logs
 from connector.cli.check import check
-from connector.cli.completion import completion
+from connector.cli.completion import PROGRAM, VARIABLE, completion
 from connector.cli.demo import demo
 from connector.cli.events import events
 from connector.cli.explain import explain
@@ -108,4 +108,4 @@ click.rich_click.COMMAND_GROUPS = {
 def main() -> None:
     """The console script."""
     terminate_like_interrupt()
-    cli()
+    cli(prog_name=PROGRAM, complete_var=VARIABLE)

@@ -98,7 +98,7 @@ def _facts(history: History) -> Iterator[tuple[str, str]]:
         yield "sender", history.sender
     if history.country is not None:
         yield "country", history.country
-    if history.number_of_message_parts is not None:
+    if history.number_of_message_parts is not None and history.reason is None:
         yield "message parts", str(history.number_of_message_parts)
     if history.raw_status is not None:
         yield "the provider's word", history.raw_status

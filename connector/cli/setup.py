@@ -15,6 +15,7 @@ from connector.checking.finding import Finding, Result
 from connector.checking.integration import secrets_of
 from connector.checking.trial import Trial
 from connector.cli import proving, toml_file
+from connector.cli.completion import provider_names
 from connector.cli.draft import Draft
 from connector.cli.interview import Interview, choose, prompt, tell
 from connector.cli.output import document, json_option, waiting
@@ -37,7 +38,7 @@ NOT_SHOWN = "(not shown)"
 
 
 @click.command("setup")
-@click.argument("provider", required=False, metavar="[PROVIDER]")
+@click.argument("provider", required=False, metavar="[PROVIDER]", shell_complete=provider_names)
 @click.option(
     "--set",
     "words",

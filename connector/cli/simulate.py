@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from connector.cli.completion import provider_names
 from connector.cli.output import document, json_option
 from connector.cli.scenario import read_options, scenario_schema
 from connector.model.errors import InputError
@@ -36,7 +37,7 @@ Whatever the options say can stand in a scenario file as well, with times in whi
 """,
 )
 @click.rich_config({"text_markup": "markdown"})
-@click.argument("provider", metavar="PROVIDER")
+@click.argument("provider", metavar="PROVIDER", shell_complete=provider_names)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; 0: any that is free.")
 @click.option(

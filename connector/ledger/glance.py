@@ -21,7 +21,7 @@ class Named(NamedTuple):
 
 
 def latest(path: Path) -> list[Named]:
-    """The latest dispatches, newest first; none where the file can't be read."""
+    """The latest dispatches, newest first; none where there is no ledger, or it can't be read."""
     try:
         with _opened(path) as connection:
             rows = connection.execute(
@@ -52,5 +52,5 @@ def version(path: Path) -> str | None:
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     # Even a reader makes the files beside the ledger, unless it is told that nobody writes, or they are there.
     beside = all(path.with_name(path.name + ending).exists() for ending in ("-wal", "-shm"))
-    with closing(sqlite3.connect(f"{path.as_uri()}?{'mode=ro' if beside else 'immutable=1'}", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if beside else '&immutable=1'}", uri=True)) as connection:
         yield connection
