@@ -53,11 +53,12 @@ def _read_scenario(simulator: Simulator, path: Path) -> dict[str, Any]:
     document, wrong = plain(document)
     inspection = Inspection(rules({_name(simulator): scenario_schema(simulator)}, _name(simulator)), document)
     wrong += inspection.violations()
-    if not wrong:
-        try:
-            simulator.Options.model_validate(document)
-        except ValidationError as error:
-            wrong += inspection.validation(error)
+    try:
+        simulator.Options.model_validate(document)
+    except ValidationError as error:
+        # What the schema found wrong, the model finds again.
+        known = {each.path[:1] for each in wrong}
+        wrong += [each for each in inspection.validation(error) if each.path[:1] not in known]
     if wrong:
         raise InputError(faults(wrong, str(path)))
     read: dict[str, Any] = document

@@ -15,7 +15,7 @@ from connector.simulator.asking import have_somebody_write
 from connector.simulator.faults import CHANCES, SECONDS
 
 FAULTS = "\n".join(f"- `{name}`: {what}" for name, what in CHANCES.items())
-LENGTHS = "\n".join(f"- `{name}`: {what}; {default:g} unless set" for name, (what, default) in SECONDS.items())
+LENGTHS = "\n".join(f"- `{name}`: {what} ({default:g} unless set)" for name, (what, default) in SECONDS.items())
 
 
 @click.command(
@@ -25,15 +25,16 @@ LENGTHS = "\n".join(f"- `{name}`: {what}; {default:g} unless set" for name, (wha
 Use it to try a campaign, or to rehearse what happens when a provider throttles, fails or loses reports.
 PROVIDER is a name that `connector plugins` lists. It prints what to put into the configuration, and runs until Ctrl-C.
 
-Faults, each with its probability (0.1: one time in ten) or with how often it happens (1x2: the first two times):
+What can go wrong: faults, each with its probability (0.1 is one time in ten; 1x2 the first two times and never again):
 
 {FAULTS}
 
-and, in seconds:
+and in seconds:
 
 {LENGTHS}
 
-Whatever the options say can stand in a scenario file as well, with times in which it holds.
+All that the options say can stand in a scenario file, too, and be limited to a time, as in "throttled from the
+10th to the 20th second".
 """,
 )
 @click.rich_config({"text_markup": "markdown"})

@@ -11,26 +11,26 @@ from pydantic import AfterValidator, WithJsonSchema
 from connector.model.errors import InputError
 
 CHANCES = {
-    "unauthorized": "every request is answered 401",
-    "token_expired": "an access token is refused as expired, before its time",
-    "overloaded": "every request is answered 429, look-ups too",
-    "throttled": "a send is answered 429 and not accepted",
-    "error_before": "a send is answered 503 and not accepted",
-    "error_after": "a send is accepted and answered 503",
-    "drop_before": "the connection is closed without an answer, the send is not accepted",
-    "drop_after": "the send is accepted, and the connection closed without an answer",
-    "slow": "a send is accepted, and answered after `slow_seconds`",
-    "listing_error": "a look-up is answered 503",
-    "listing_truncated": "a listing leaves out the second half of its page, and counts all of it",
-    "callback_lost": "a callback is never sent",
-    "callback_doubled": "a callback is sent twice",
-    "callback_shuffled": "a callback is overtaken by later ones",
+    "unauthorized": "any request is refused for its credentials (HTTP 401)",
+    "token_expired": "an access token is refused as expired, before its time (HTTP 401)",
+    "overloaded": "any request is told to wait, look-ups too (HTTP 429)",
+    "throttled": "a send is told to wait, and nothing is accepted (HTTP 429)",
+    "error_before": "a send fails, and nothing is accepted (HTTP 503)",
+    "error_after": "a send fails, though all of it is accepted (HTTP 503)",
+    "drop_before": "the connection breaks before a send is accepted",
+    "drop_after": "the connection breaks after a send is accepted, before the answer",
+    "slow": "a send is accepted, and answered only after `slow_seconds`",
+    "listing_error": "a look-up fails (HTTP 503)",
+    "listing_truncated": "a list that is looked up leaves out the second half of its page, though it counts all",
+    "callback_lost": "a delivery report or a reply is never called back",
+    "callback_doubled": "a delivery report or a reply is called back twice",
+    "callback_shuffled": "a delivery report or a reply is overtaken by later ones",
 }
 """Faults that happen by chance: the value is a probability, `0.1`, or `1x2`: the first two times."""
 
 SECONDS = {
     "slow_seconds": ("how long a slow answer takes", 2.0),
-    "listing_lag": ("seconds until a batch shows in listings", 0.0),
+    "listing_lag": ("how long a batch takes to show in lists", 0.0),
 }
 """Faults that are a length of time, with their defaults."""
 
@@ -133,14 +133,19 @@ def _checked(values: Mapping[str, str | float]) -> Mapping[str, str | float]:
     return values
 
 
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def _schema() -> dict[str, Any]:
-    chance = [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^[0-9.]+(x[0-9]+)?$"}]
+    counted = {"type": "string", "pattern": r"^[0-9.]+(x[0-9]+)?$", "examples": ["1x2"]}
+    chance = [{"type": "number", "minimum": 0, "maximum": 1}, counted]
     return {
         "type": "object",
         "properties": {
-            **{name: {"description": f"{what}.", "anyOf": chance} for name, what in CHANCES.items()},
+            **{name: {"description": _sentence(what), "anyOf": chance} for name, what in CHANCES.items()},
             **{
-                name: {"description": f"{what}.", "type": "number", "minimum": 0, "default": default}
+                name: {"description": _sentence(what), "type": "number", "minimum": 0, "default": default}
                 for name, (what, default) in SECONDS.items()
             },
         },

@@ -141,7 +141,8 @@ def _checked(check: Callable[[Value], Any]) -> Callable[[Value], Value]:
 _OUTCOME: dict[str, Any] = {
     "type": "string",
     "pattern": "^[^:]+:[0-9]+$",
-    "description": "A status and a code, as in Failed:150.",
+    "examples": ["Failed:150"],
+    "description": "A status, and the code that goes with it.",
 }
 _MIX: dict[str, Any] = {
     "type": "object",
