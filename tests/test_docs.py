@@ -4,6 +4,7 @@ import inspect
 import re
 import shlex
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -15,8 +16,11 @@ import connector
 from connector.cli.main import cli
 from connector.config.load import check_campaign, check_settings
 from connector.config.settings import Tables
-from connector.extension import hookspecs
+from connector.extension import Provider, hookspecs
 from connector.extension.plugins import Plugins
+from connector.model.limits import Limits
+from connector.model.outcome import Scope
+from connector.model.report import ReceiptKind
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -78,6 +82,22 @@ def test_every_hook_is_documented_with_its_arguments() -> None:
     for name, member in hooks.items():
         assert f"### {name}({', '.join(inspect.signature(member).parameters)})\n" in page
     assert len(re.findall(r"^### connector_", page, re.MULTILINE)) == len(hooks)
+
+
+def test_every_method_of_a_provider_is_documented_with_its_arguments() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    for name, member in vars(Provider).items():
+        if isinstance(member, property):
+            assert f"| `{name}` |" in page
+        elif inspect.isfunction(function := getattr(member, "__func__", member)) and name != "__init_subclass__":
+            arguments = [each for each in inspect.signature(function).parameters if each not in ("self", "cls")]
+            assert f"| `{name}({', '.join(arguments)})` |" in page
+
+
+def test_every_word_that_a_provider_uses_is_documented() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    words = [*Scope, *ReceiptKind, *(each.name for each in fields(Limits))]
+    assert [word for word in words if f"| `{word}` |" not in page] == []
 
 
 def test_links_lead_somewhere() -> None:
