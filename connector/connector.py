@@ -39,7 +39,7 @@ from connector.dispatch.sending import Desk, Line, callbacks_expected
 from connector.engine import polls
 from connector.engine.polls import Polled as Polled
 from connector.engine.readers import Readers
-from connector.engine.upkeep import upkeep
+from connector.engine.upkeep import UPKEEP_SECONDS, upkeep
 from connector.engine.worker import ROLE, Asks, Worker
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
@@ -53,7 +53,6 @@ from connector.ledger.tables import (
     WhyKept,
     batches,
     dispatches,
-    events,
     kept_reports,
 )
 from connector.model.batch import utc_now
@@ -500,12 +499,18 @@ class Connector:
         where there is no such dispatch.
         """
         polled = polls.poll(self.desk, None if dispatch is None else self.dispatch(dispatch).number)
-        self.keep_up()
+        upkeep(self.desk)
         return polled
 
-    def keep_up(self) -> None:
-        """Tidy the ledger, where no worker does: match kept receipts once more, fold long counts."""
-        upkeep(self.desk)
+    def keep_up(self, stop: threading.Event) -> None:
+        """Tidy the ledger now and then until told to stop, as a worker does: for who only takes callbacks."""
+        while not stop.is_set():
+            try:
+                upkeep(self.desk)
+            except Exception as error:
+                told = error if isinstance(error, ConnectorError) else without_words(error)
+                logger.error("The ledger was not tidied; it is tried again: %s", told)
+            stop.wait(UPKEEP_SECONDS)
 
     def work(self, *, max_seconds: float | None = None) -> None:
         """Do what is due and hand over what happened, until nothing is due, or the time is up.
@@ -674,12 +679,7 @@ class Connector:
     def position_before(self, at: datetime) -> int:
         """A position of the log that `events(after=...)` takes, before everything recorded at a time or later."""
         with self.ledger.read() as connection:
-            first = connection.scalar(
-                select(events.c.number).where(events.c.recorded_at >= at).order_by(events.c.number).limit(1)
-            )
-            if first is None:
-                first = (connection.scalar(select(func.max(events.c.number))) or 0) + 1
-        return first * log.STRIDE - 1
+            return log.before(connection, at)
 
     def verify(self) -> dict[str, list[str]]:
         """Recount every dispatch from its messages and from its events: dispatch id to what disagrees."""

@@ -230,6 +230,7 @@ def build(
         connection.scalar(select(integrations.c.provider).where(integrations.c.name == dispatch.integration)) or ""
     )
     delivered, read = counts.get(MessageState.delivered, 0), counts.get(MessageState.read, 0)
+    unreported = counts.get(totals.OPEN, 0) + counts.get(MessageState.unconfirmed, 0)
     return Report(
         dispatch=dispatch.id,
         campaign=dispatch.campaign_name,
@@ -249,7 +250,7 @@ def build(
         failed=counts.get(MessageState.failed, 0),
         delivered=delivered + read,
         read=read,
-        report_not_expected=_not_expected(connection, dispatch, countries_without_reports),
+        report_not_expected=_not_expected(connection, dispatch, countries_without_reports) if unreported else 0,
         double_send=counts.get(totals.DOUBLE_SEND, 0),
         late=counts.get(totals.LATE, 0),
         number_of_message_parts=counts.get(totals.PARTS, 0),
@@ -258,7 +259,7 @@ def build(
 
 
 def _not_expected(connection: Connection, dispatch: Row[Any], countries: list[str]) -> int:
-    """Accepted messages without a final report, to countries that send none."""
+    """Accepted messages without a final report, to countries that send none; goes through all messages."""
     silent = (
         select(func.count())
         .select_from(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select
@@ -29,6 +30,9 @@ STRIDE = MAX_BATCH_RECIPIENTS
 
 NEVER_ENQUEUED = (MessageState.skipped, MessageState.withdrawn, MessageState.enqueue_failed)
 
+SCANNED_ROWS = 100
+DISORDER = timedelta(minutes=1)
+"""The most by which what stands later in the log is recorded earlier."""
 
 _NEW_EVENTS = insert(events)
 
@@ -97,6 +101,33 @@ def of_nobody(connection: Connection, recipient: str) -> list[Event]:
 def end(connection: Connection) -> int:
     """A position that everything in the log stands before, and everything that follows behind."""
     return ((connection.scalar(select(func.max(events.c.number))) or 0) + 1) * STRIDE - 1
+
+
+def before(connection: Connection, at: datetime) -> int:
+    """A position that everything recorded at a time or later stands behind.
+
+    Times in the log rise, but for what different threads note within a moment of each other.
+    """
+    low, high = 1, (connection.scalar(select(func.max(events.c.number))) or 0) + 1
+    while high - low > SCANNED_ROWS:
+        middle = (low + high) // 2
+        row = connection.execute(
+            select(events.c.number, events.c.recorded_at)
+            .where(events.c.number >= middle)
+            .order_by(events.c.number)
+            .limit(1)
+        ).one()
+        if row.recorded_at >= at - DISORDER:
+            high = middle
+        else:
+            low = row.number + 1
+    first = connection.scalar(
+        select(events.c.number)
+        .where(events.c.number >= low, events.c.recorded_at >= at)
+        .order_by(events.c.number)
+        .limit(1)
+    )
+    return end(connection) if first is None else first * STRIDE - 1
 
 
 class _Context:

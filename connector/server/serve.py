@@ -58,15 +58,14 @@ class _Uvicorn(uvicorn.Server):
 @contextmanager
 def _working(connector: Connector, with_worker: bool) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=connector.run, args=(stop,), name="connector-worker")
-    if with_worker:
-        thread.start()
+    work = connector.run if with_worker else connector.keep_up
+    thread = threading.Thread(target=work, args=(stop,), name="connector-worker")
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        if with_worker:
-            thread.join()
+        thread.join()
 
 
 def serve(

@@ -377,3 +377,15 @@ def test_a_position_is_found_by_time(connector: Connector, api: Api, clock: Cloc
     assert connector.events(after=connector.position_before(NOW)) == [first, second]
     assert connector.events(after=connector.position_before(NOW + timedelta(minutes=1))) == [second]
     assert connector.events(after=connector.position_before(NOW + timedelta(days=1))) == []
+
+
+def test_a_position_is_found_by_time_in_a_long_log(connector: Connector, clock: Clock) -> None:
+    """What was recorded a moment out of order is found, too."""
+    for number in range(400):
+        clock.go(seconds=20 if number % 7 else -40)
+        take(connector, inbound(ADA, f"01REPLY{number:03}"))
+    log = told(connector)
+    for at in (NOW - timedelta(days=1), clock() + timedelta(days=1), *(event.recorded_at for event in log[::9])):
+        later = [event for event in log if event.recorded_at >= at]
+        expected = log[log.index(later[0]) :] if later else []
+        assert connector.events(after=connector.position_before(at)) == expected
