@@ -1,8 +1,12 @@
 """Send campaigns through a messaging provider and get the truth back about every message."""
 
+from connector.checking.finding import Finding
+from connector.checking.trial import Trial
 from connector.connector import Connector, Dispatch, Preview
 from connector.delivery.cursors import SinkState
+from connector.engine.polls import Polled
 from connector.extension.sink import Sink
+from connector.ledger.tables import WhyKept
 from connector.model.callback import Request, Response
 from connector.model.campaign import Campaign
 from connector.model.errors import (
@@ -27,25 +31,34 @@ from connector.model.errors import (
 )
 from connector.model.event import Event, EventKind, Status, StatusCodeSource
 from connector.model.recipient import Recipient
+from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
+from connector.person import Person
 from connector.report import Report
 
 __all__ = [
+    "AccountState",
     "Campaign",
     "CampaignError",
     "ConfigurationError",
     "Connector",
     "ConnectorError",
     "Dispatch",
+    "DispatchLine",
+    "DoubtfulBatch",
     "Event",
     "EventKind",
     "Fault",
+    "Finding",
     "InputError",
+    "KeptReport",
     "KeyConflict",
     "LedgerError",
     "NotFound",
     "NotReached",
     "NotSent",
+    "Person",
     "PluginError",
+    "Polled",
     "Preview",
     "ReadFailed",
     "ReadRefused",
@@ -61,5 +74,7 @@ __all__ = [
     "StatusCodeSource",
     "Stopped",
     "Throttled",
+    "Trial",
+    "WhyKept",
     "WorkerBusy",
 ]
