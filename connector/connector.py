@@ -653,6 +653,17 @@ class Connector:
         with self.ledger.read() as connection:
             return overview.accounts_of(connection)
 
+    def set_rate(self, account: str, messages_per_second: float | None) -> None:
+        """Give an account another pace at once, also for dispatches that are under way; None: that of the settings.
+
+        Raises `NotFound` where no such account was ever used.
+        """
+        with self.ledger.write() as connection:
+            known = pace.set_rate(connection, account, messages_per_second, self._clock())
+        if not known:
+            names = ", ".join(each.name for each in self.accounts()) or "none was used yet"
+            raise NotFound(f"There is no account {account}; known: {names}.")
+
     def sinks(self) -> list[SinkState]:
         """Every sink that this ledger knows, how far it has come, and what troubles it."""
         self.open()

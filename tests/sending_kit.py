@@ -258,7 +258,7 @@ class Host:
         """When something is due, at the earliest: to send it, its account must be free and well."""
         at = self.rows(
             "SELECT min(at) AS at FROM ("
-            " SELECT due_at AS at FROM batches WHERE task != 'send'"
+            " SELECT due_at AS at FROM batches WHERE task NOT IN ('send', 'trial', 'country')"
             " UNION ALL SELECT max(due_at, free_at, coalesce(probe_at, 0))"
             "   FROM batches JOIN accounts ON name = account WHERE task = 'send'"
             " UNION ALL SELECT probe_at FROM accounts)"

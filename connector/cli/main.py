@@ -19,6 +19,7 @@ from connector.cli.interrupts import terminate_like_interrupt
 from connector.cli.message import message
 from connector.cli.plugins import plugins
 from connector.cli.poll import poll
+from connector.cli.rate import rate
 from connector.cli.report import report
 from connector.cli.schema import schema
 from connector.cli.send import send
@@ -81,6 +82,9 @@ class Connector(click.RichGroup):
 def cli(ctx: click.Context, config: Path) -> None:
     """Send campaigns through a messaging provider, and get the truth back about every message.
 
+    A campaign is what is sent; a dispatch is one time that it is sent to a list of people, and has an id. Where to
+    begin: `connector demo` shows all of it, `connector setup` connects an account, `connector send` sends.
+
     Exit status: 0 done; 1 the work failed, is incomplete or in doubt; 2 wrong usage or configuration.
     """
     ctx.obj = config
@@ -89,7 +93,7 @@ def cli(ctx: click.Context, config: Path) -> None:
 FAMILIES: dict[str, list[click.Command]] = {
     "Setting up": [setup, check],
     "Campaigns": [send, report, events, message],
-    "What is under way": [dispatches, status, pause, resume, cancel, retry],
+    "What is under way": [dispatches, status, pause, resume, cancel, retry, rate],
     "Running it": [serve, worker, poll, unmatched, verify, storage],
     "Trying it": [demo, simulate],
     "Looking up": [explain, plugins, schema, completion],

@@ -46,6 +46,24 @@ def take(connection: Connection, account: str, size: int, messages_per_second: f
         connection.execute(update(accounts).where(accounts.c.name == account).values(free_at=free_at))
 
 
+def set_rate(connection: Connection, account: str, messages_per_second: float | None, now: datetime) -> bool:
+    """Give an account another pace than the settings, for all who use it; None: theirs again. False: it isn't known.
+
+    It counts from now on: what the old pace still kept back may go, unless the provider asked to wait.
+    """
+    row = connection.execute(_ACCOUNT, {"name": account}).first()
+    if row is None:
+        return False
+    asked_to_wait = row.throttled_at is not None and now - row.throttled_at < timedelta(seconds=LONGEST_BACKOFF_SECONDS)
+    free_at = row.free_at if asked_to_wait else min(row.free_at, now)
+    connection.execute(
+        update(accounts)
+        .where(accounts.c.name == account)
+        .values(messages_per_second=messages_per_second, free_at=free_at)
+    )
+    return True
+
+
 def throttled(
     connection: Connection,
     account: str,
