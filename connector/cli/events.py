@@ -37,21 +37,35 @@ def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> date
 
 
 @click.command("events")
-@click.option("--dispatch", "dispatch_id", metavar="ID", shell_complete=dispatch_ids, help="Of this dispatch only.")
+@click.option(
+    "--dispatch",
+    "dispatch_id",
+    metavar="ID",
+    shell_complete=dispatch_ids,
+    help="Only of this dispatch, by its id or key.",
+)
 @click.option(
     "--since",
     metavar="TIME",
     callback=_time,
     help="Only what was recorded at this time or later, as in 2026-12-01T09:00; `now`: nothing that is there already.",
 )
-@click.option("--after", type=int, default=-1, metavar="POSITION", help="After this position of the log.")
+@click.option("--after", type=int, default=-1, metavar="POSITION", help="Only what stands after this position.")
 @click.option(
     "--follow",
     is_flag=True,
     help="Go on with new events as they come, until Ctrl-C; all from the first one on, unless --since now.",
 )
-@click.option("--format", "written", type=click.Choice(["jsonl", "csv"]), help="jsonl: one JSON object a line.")
+@click.option(
+    "--format",
+    "written",
+    type=click.Choice(["jsonl", "csv"]),
+    help="jsonl: one JSON object a line, unless you say so; csv: a table.",
+)
 @json_option
+@click.option_panel("Which events", options=["--dispatch", "--since", "--after", "--follow"])
+@click.option_panel("The result", options=["--format", "--json"])
+@click.option_panel("Other options", options=["--help"])
 @click.pass_obj
 def events(
     config: Path,
@@ -62,10 +76,10 @@ def events(
     written: str | None,
     as_json: bool,
 ) -> None:
-    """Print the campaign events, oldest first: one for everything that became of a message.
+    """Print what happened, oldest first: one event for each thing that became of a message, or that a person did.
 
     Use it to bring events to another system, or to look one up. It is the data itself: phone numbers are in it.
-    The last `position` that you have taken is where --after goes on.
+    Each event has a `position`; the last one that you have taken is where --after goes on.
     """
     if as_json and (follow or written):
         raise click.UsageError("--json is one whole document; it goes neither with --follow nor with --format.")

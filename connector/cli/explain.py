@@ -26,8 +26,8 @@ NEAREST = 3
 def explain(code: str, as_json: bool) -> None:
     """Say what a provider's code means, whose turn it is, and whether sending again helps.
 
-    Use it with a code from a report, an event or an error: `402`, `syntax_invalid_json`. The same number may mean
-    one thing as the answer to a request and another in a delivery report; `http:402`, `report:402` and `smpp:150`
+    Use it with a code from a report, an event or an error, such as 402 or syntax_invalid_json. The same number may
+    mean one thing as the answer to a request and another in a delivery report: http:402, report:402 and smpp:150
     name the one that is meant. The exit status is 1 if no provider that is installed knows it.
     """
     source, wanted = _read(code)

@@ -22,7 +22,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def json_option(command: Command) -> Command:
     """The `--json` of every command that shows something."""
-    return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(command)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as one JSON document, for other programs."
+    )(command)
 
 
 def document(value: Any) -> None:

@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from connector.cli.output import json_option
 from connector.extension.plugins import Plugins
 from connector.extension.provider import OPTIONAL
 
 
 @click.command("plugins")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def plugins(as_json: bool) -> None:
-    """Show the plugins that are loaded, what their providers decline and why, and the plugins that are broken.
+    """List the providers that can be used, the plugins that bring them, and the plugins that are broken.
 
-    Use it to see which providers can be configured, and after installing a plugin. The exit status is 1 if one is
+    Use it to see what a provider can't do, and why, and after installing a plugin. The exit status is 1 if one is
     broken.
     """
     found = Plugins()

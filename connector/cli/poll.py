@@ -12,15 +12,15 @@ from connector.connector import Connector
 
 
 @click.command("poll")
-@click.argument("dispatch_id", metavar="ID", required=False, shell_complete=dispatch_ids)
+@click.argument("dispatch_id", metavar="[ID]", required=False, shell_complete=dispatch_ids)
 @json_option
 @click.pass_obj
 def poll(config: Path, dispatch_id: str | None, as_json: bool) -> None:
     """Ask the provider now for delivery reports and for what people wrote, and print what came.
 
-    Use it when news seems to be missing; `serve` and `worker` ask by themselves from time to time. With ID, only for
-    the reports of this dispatch, and for what people wrote. It does not get in the way of what is being sent. The
-    exit status is 1 if something could not be asked for.
+    Use it when news seems to be missing; `serve` and `worker` ask by themselves from time to time. It does not get in
+    the way of what is being sent. With ID, the id or the key of a dispatch, only for the reports of that one, and for
+    what people wrote. The exit status is 1 if something could not be asked for.
     """
     with Connector.from_config(config) as connector:
         names = (

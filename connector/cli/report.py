@@ -18,7 +18,7 @@ STANDARD_OUTPUT = "-"
 
 
 @click.command("report")
-@click.argument("dispatch_id", metavar="ID", required=False, shell_complete=dispatch_ids)
+@click.argument("dispatch_id", metavar="[ID]", required=False, shell_complete=dispatch_ids)
 @click.option(
     "--campaign",
     "name",
@@ -35,14 +35,18 @@ STANDARD_OUTPUT = "-"
     help="Write the report as a page for the browser, with pictures, to pass on or to print; `-` prints it.",
 )
 @json_option
+@click.option_panel("Of what", options=["--campaign"])
+@click.option_panel("How to go about it", options=["--wait"])
+@click.option_panel("The result", options=["--html", "--json"])
+@click.option_panel("Other options", options=["--help"])
 @click.pass_obj
 def report(
     config: Path, dispatch_id: str | None, name: str | None, wait: bool, page: str | None, as_json: bool
 ) -> None:
-    """Show what became of everybody: skipped, accepted, delivered, failed, with rates and error codes.
+    """Show what became of everybody: skipped, taken by the provider, delivered, failed, with rates and error codes.
 
-    Use it after `send`, as often as you like: delivery reports keep coming in for a while. ID is a dispatch's id or
-    key; `send` prints the id, and `dispatches` lists it.
+    Use it after `send`, as often as you like: delivery reports keep coming in for a while. ID is the id or the key
+    of a dispatch; `dispatches` lists them.
     """
     if (dispatch_id is None) == (name is None):
         raise click.UsageError("Name either a dispatch, or a campaign with --campaign.")

@@ -12,7 +12,7 @@ from connector.extension.plugins import Plugins
 
 
 @click.command("schema")
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[NAME]")
 @click.option(
     "--write",
     "directory",
@@ -21,10 +21,10 @@ from connector.extension.plugins import Plugins
 )
 @click.option("--json", "as_json", is_flag=True, help="With --write: the names of the written files as JSON.")
 def schema(name: str | None, directory: Path | None, as_json: bool) -> None:
-    """Print a JSON Schema: `configuration` (the default), `campaign`, or `integration.PROVIDER`.
+    """Print the rules for a configuration or a campaign as a JSON Schema, which programs and editors understand.
 
-    Use it where another program draws forms for settings, or checks them; or for your editor. They are composed from
-    the plugins that are loaded.
+    Use it where another program draws forms for settings, or checks them; or for your editor. NAME is
+    `configuration` (unless you say so), `campaign` or `integration.PROVIDER`. They know the plugins that are installed.
     """
     plugins = Plugins()
     schemas = compose(plugins)

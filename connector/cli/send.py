@@ -35,25 +35,35 @@ def _columns(ctx: click.Context, option: click.Parameter, words: Sequence[str]) 
     "file",
     required=True,
     metavar="FILE",
-    help="CSV or JSON Lines, also packed by gzip; `-` is standard input.",
+    help="The list of people: CSV or JSON Lines, also packed by gzip; `-` reads it from standard input.",
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would be sent; nothing is stored or sent.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only show who would get what, and who not and why; nothing is sent or remembered."
+)
 @click.option("--wait", is_flag=True, help="Go on until every message is delivered, failed or otherwise final.")
 @click.option(
-    "--key", help="Your own name for this dispatch: the same key again goes on with it, and never sends twice."
+    "--key",
+    metavar="NAME",
+    help="Your own name for this dispatch: the same key again goes on with it, and never sends twice.",
 )
-@click.option("--again", is_flag=True, help="Send once more what was sent already; everybody gets it again.")
+@click.option("--again", is_flag=True, help="Send once more what was sent already: everybody gets it again.")
 @click.option(
     "--map",
     "mapping",
     multiple=True,
     metavar="NAME=COLUMN",
     callback=_columns,
-    help="Which column stands for a name, as in to=Mobile; may be repeated.",
+    help="Which column of the list stands for a name, as in to=Mobile; may be repeated.",
 )
-@click.option("--encoding", default="utf-8", show_default=True, help="Of the recipients' file, such as cp1252.")
+@click.option(
+    "--encoding", metavar="NAME", default="utf-8", show_default=True, help="How the list is written, such as cp1252."
+)
 @click.option("--yes", is_flag=True, help="Don't ask before sending.")
 @json_option
+@click.option_panel("The list", options=["--recipients", "--map", "--encoding"])
+@click.option_panel("How to go about it", options=["--dry-run", "--yes", "--wait"])
+@click.option_panel("The same once more", options=["--key", "--again"])
+@click.option_panel("Other options", options=["--json", "--help"])
 @click.pass_obj
 def send(
     config: Path,
@@ -68,10 +78,11 @@ def send(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Send the campaign in the file CAMPAIGN to the people in a file of recipients.
+    """Send the campaign in the file CAMPAIGN to the people in a list.
 
-    Use it to start a campaign; try --dry-run first. The whole file is read and checked before the first message
-    leaves. The same command again goes on where it was stopped, and refuses to send the same twice.
+    Use it to start a campaign; try --dry-run first. The whole list is read and checked before the first message
+    leaves. The same command again goes on where it was stopped, and refuses to send the same twice. At a terminal
+    it shows who gets what, and asks before it sends.
     """
 
     def recipients() -> RowSource:

@@ -17,16 +17,20 @@ TAKEN = "Another process sends just now; this one takes over when that ends."
 
 
 @click.command("serve")
-@click.option("--host", help="The address to listen on; else that of the configuration.")
-@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on; 0: any that is free.")
-@click.option("--no-worker", is_flag=True, help="Only take callbacks; `connector worker` or `send` do the sending.")
+@click.option("--host", metavar="ADDRESS", help="Where to listen; else as the configuration says.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="NUMBER", help="The port to listen on; 0: any that is free."
+)
+@click.option(
+    "--no-worker", is_flag=True, help="Only take callbacks; `connector worker` or `connector send` do the rest."
+)
 @json_option
 @click.pass_obj
 def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_json: bool) -> None:
-    """Take the provider's callbacks, and send, look up and poll what is due, until it is stopped.
+    """Take the delivery reports that the provider brings (callbacks), and send what is due, until it is stopped.
 
-    Use it as the service that runs all the time. Ctrl-C or SIGTERM stop it in good order: what is under way is
-    finished first.
+    Use it as the service that runs all the time: it also looks up what is in doubt, asks for reports that didn't
+    come, and starts what was scheduled. Ctrl-C or SIGTERM stop it in good order: what is under way is finished first.
     """
     plugins = Plugins()
     settings = load_settings(config, plugins)
@@ -71,9 +75,10 @@ def _announce(connector: Connector, url: str, *, works: bool, as_json: bool) -> 
 @click.command("worker")
 @click.pass_obj
 def worker(config: Path) -> None:
-    """Send, look up and poll what is due, until it is stopped; callbacks are not taken.
+    """Send what is due, look up what is in doubt and ask for reports, until it is stopped; takes no callbacks.
 
-    Use it where the server runs as `connector serve --no-worker`, or where reports are only polled.
+    Use it beside `connector serve --no-worker`, or where the provider can't reach you and reports are only asked
+    for. Ctrl-C or SIGTERM stop it in good order.
     """
     with Connector.from_config(config) as connector, stopping() as stop:
         connector.open()

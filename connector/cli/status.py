@@ -19,7 +19,7 @@ COUNTED = ("recipients", "waiting", "sending", "in_doubt", "enqueue_failed", "un
 @json_option
 @click.pass_obj
 def dispatches(config: Path, as_json: bool) -> None:
-    """List every dispatch, the newest first.
+    """List every dispatch, the newest first: each time that a campaign was sent to a list of people.
 
     Use it to find the id of a dispatch, and to see which ones are stopped, paused or in doubt.
     """
@@ -58,8 +58,9 @@ def dispatches(config: Path, as_json: bool) -> None:
 def status(config: Path, dispatch_id: str, as_json: bool) -> None:
     """Show where a dispatch stands: its state and cause, the account's health, and everything in doubt.
 
-    Use it when a dispatch doesn't get on, or was stopped. A batch in doubt may or may not have reached the
-    provider: it is looked up until that is known, and `connector retry` settles it by your own word.
+    Use it when a dispatch doesn't get on, or was stopped. What is in doubt may or may not have reached the provider,
+    as its answer was lost: it is looked up until that is known, and `retry` settles it by your own word. ID is the
+    id or the key of a dispatch; `dispatches` lists them.
     """
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)

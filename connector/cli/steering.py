@@ -27,7 +27,7 @@ def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
     """Stop sending a dispatch for now; `resume` goes on with it.
 
     Use it when something in a campaign that is under way looks wrong. What is on its way to the provider just now
-    still goes out; reports go on coming in.
+    still goes out; delivery reports go on coming in. ID is the id or the key of a dispatch; `dispatches` lists them.
     """
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)
@@ -51,8 +51,8 @@ def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
 def resume(config: Path, dispatch_id: str, wait: bool, as_json: bool) -> None:
     """Go on with a dispatch that was paused, stopped or interrupted.
 
-    Use it after mending what stopped it, such as a wrong token. Nobody who was sent to already gets it again. It
-    sends by itself, or follows the process that does.
+    Use it after mending what stopped it, such as a wrong token. Nobody who has got the message gets it again. ID is
+    the id or the key of a dispatch; `dispatches` lists them.
     """
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)
@@ -74,7 +74,8 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
     """End a dispatch for good: nobody who still waits gets the message.
 
     Use it when a campaign must not go on; `pause` is for one that may. What the provider has taken and not sent yet
-    is called back there, as far as the provider allows it, while `connector serve` or `connector worker` runs.
+    is called back there, as far as the provider allows it, while `connector serve` or `connector worker` runs. ID is
+    the id or the key of a dispatch; `dispatches` lists them.
     """
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)
@@ -101,17 +102,32 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
 
 @click.command("retry")
 @click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
-@click.option("--accepted", "verdicts", multiple=True, flag_value="accepted", help="The provider has it.")
-@click.option("--resend", "verdicts", multiple=True, flag_value="resend", help="It hasn't: send it again.")
-@click.option("--give-up", "verdicts", multiple=True, flag_value="give_up", help="Nobody can tell.")
-@click.option("--batch", "batch_key", metavar="KEY", help="This batch only; else everything in doubt.")
+@click.option(
+    "--accepted", "verdicts", multiple=True, flag_value="accepted", help="The provider has it: wait for its reports."
+)
+@click.option(
+    "--resend", "verdicts", multiple=True, flag_value="resend", help="The provider hasn't got it: send it again."
+)
+@click.option(
+    "--give-up", "verdicts", multiple=True, flag_value="give_up", help="Nobody can tell: count it as unknown."
+)
+@click.option(
+    "--batch",
+    "batch_key",
+    metavar="KEY",
+    help="Only the batch with this key, as `status` shows it; else everything in doubt.",
+)
 @json_option
+@click.option_panel("Your word: one of these", options=["--accepted", "--resend", "--give-up"])
+@click.option_panel("Of what", options=["--batch"])
+@click.option_panel("Other options", options=["--json", "--help"])
 @click.pass_obj
 def retry(config: Path, dispatch_id: str, verdicts: tuple[str, ...], batch_key: str | None, as_json: bool) -> None:
     """Settle what is in doubt by your own word: accepted, to be sent again, or given up.
 
     Use it when `status` shows batches in doubt and you know more than the connector, from the provider's own pages
-    or support. Sending again what was accepted after all messages those people twice.
+    or support. Sending again what was accepted after all messages those people twice. ID is the id or the key of a
+    dispatch; `dispatches` lists them.
     """
     if len(verdicts) != 1:
         raise click.UsageError("Say one of --accepted, --resend and --give-up.")

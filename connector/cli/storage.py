@@ -26,8 +26,8 @@ def storage() -> None:
 def upgrade(config: Path, sql: bool, as_json: bool) -> None:
     """Bring the ledger to the form that this version of the connector works with.
 
-    Use it after an upgrade, at a time of your choice. A SQLite file is brought there by itself when it is first used,
-    too. A ledger that a newer connector made is left alone, and named as such.
+    Use it after you have installed a new version, at a time of your choice; else it is done by itself when the ledger
+    is first used. A ledger that a newer connector made is left alone, and you are told.
     """
     ledger = Ledger(load_settings(config, Plugins()).storage.url)
     before = glance.version(ledger.path)

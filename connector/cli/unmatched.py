@@ -13,10 +13,10 @@ from connector.ledger.tables import WhyKept
 @json_option
 @click.pass_obj
 def unmatched(config: Path, as_json: bool) -> None:
-    """List the reports that match no message of ours, and those that could not be read.
+    """List the delivery reports that belong to no message that is known, and those that could not be read.
 
-    Use it when reports seem to be missing. A report that comes before its message is known waits here, and is
-    matched by itself later; others belong to messages that something else sent through the same account.
+    Use it when reports seem to be missing. A report that comes before its message is known waits here, and finds it
+    by itself later; others belong to messages that something else sent through the same account.
     """
     with Connector.from_config(config) as connector:
         kept = [*connector.kept_reports(WhyKept.unmatched), *connector.kept_reports(WhyKept.unreadable)]

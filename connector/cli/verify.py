@@ -13,10 +13,10 @@ from connector.connector import Connector
 @json_option
 @click.pass_obj
 def verify(config: Path, as_json: bool) -> None:
-    """Count every dispatch anew, from its messages and from its events, and compare.
+    """Count everybody in every dispatch anew, in two ways, and compare with what the reports say.
 
-    Use it when you want proof: nobody is missing, nobody was messaged twice. The exit status is 1 if anything
-    disagrees.
+    Use it when you want proof: nobody is missing, nobody was messaged twice. It counts from the messages and from
+    the events. The exit status is 1 if anything disagrees.
     """
     with Connector.from_config(config) as connector:
         found = connector.verify()

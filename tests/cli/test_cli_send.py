@@ -53,7 +53,8 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(desk: Desk) -> None:
     assert "Campaign opening through simulated; nothing is sent yet" in text.stdout.splitlines()
     assert "the same person stands earlier in the list" in text.stdout
     assert "Hi Ada, we open on Monday." in text.stdout
-    assert desk.account()["requests"] == {}
+    assert "The provider was asked, without sending" in text.stdout
+    assert desk.account()["sends"] == {}
     assert desk.json("dispatches") == {"dispatches": []}
 
 
