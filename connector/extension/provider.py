@@ -92,6 +92,8 @@ class Provider(ABC):
     codes: ClassVar[Catalogue]
     declines: ClassVar[dict[str, str]] = {}
     """Method to reason, for each of the `OPTIONAL` ones that isn't written."""
+    cancelled: ClassVar[tuple[StatusCodeSource, int] | None] = None
+    """The code of a message that was cancelled: for batches that were called back, and whose report stays empty."""
     guidance: ClassVar[str] = ""
     """For people who set it up: what they need, where they find it, what to do who doesn't have it."""
 

@@ -14,7 +14,7 @@ from connector.extension.provider import Provider
 from connector.ledger.database import Ledger
 from connector.ledger.tables import events
 from connector.model.errors import ConnectorError, LedgerError, without_words
-from connector.model.report import Report
+from connector.model.report import ReceiptKind, Report
 from connector.tracking import track
 from connector.tracking.policy import Policy
 
@@ -78,6 +78,8 @@ class Asked:
 
     answers: int = 0
     receipts: int = 0
+    messages: int = 0
+    """Receipts that speak of a message."""
     events: int = 0
     closes: bool = False
     """An answer spoke for the whole batch."""
@@ -136,6 +138,7 @@ class Asker:
             asked.events += _events_after(connection, before)
         asked.answers += 1
         asked.receipts += len(receipts)
+        asked.messages += sum(receipt.kind is ReceiptKind.message for _, receipt in receipts)
         asked.closes = asked.closes or report.closes
 
 

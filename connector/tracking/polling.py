@@ -8,7 +8,9 @@ from sqlalchemy import Connection, Row, func, select, update
 from connector.ledger import log
 from connector.ledger.tables import BatchState, Task, attempts, batches, messages, receivers
 from connector.model.batch import Batch
-from connector.tracking import rising, standing
+from connector.model.event import Status
+from connector.model.report import Receipt, ReceiptKind
+from connector.tracking import rising, standing, track
 from connector.tracking.asking import Asked, Asker
 
 RECEIVER_SEEN_WITHIN = timedelta(seconds=15)
@@ -55,6 +57,8 @@ def poll(asker: Asker, batch: Batch, number: int) -> Asked:
         if listing_days is not None and now > ends_at + timedelta(days=listing_days):
             # The provider has forgotten it: nothing can be asked any more.
             may_close = True
+        if row.cancelled_at is not None and asked.closes and not asked.messages:
+            _called_back(connection, asker, row, now)
         # An answer from before the end doesn't tell what came until then.
         if asked_at > ends_at and may_close and not backlogged(connection, now):
             rising.unconfirmed(connection, row, now=now)
@@ -71,6 +75,28 @@ def poll(asker: Asker, batch: Batch, number: int) -> Asked:
         still = update(batches).where(batches.c.number == number, batches.c.task == Task.poll)
         connection.execute(still.values(polls=row.polls + 1, **values))
     return asked
+
+
+def _called_back(connection: Connection, asker: Asker, batch: Row[Any], now: datetime) -> None:
+    """Of a batch that was called back the report is empty: none of it was ever sent."""
+    source, code = asker.provider.cancelled or (None, None)
+    receipts = [
+        Receipt(
+            kind=ReceiptKind.message,
+            status=Status.rejected,
+            final=True,
+            batch_key=batch.key,
+            provider_batch_id=batch.provider_batch_id,
+            recipient=row.address,
+            occurred_at=batch.cancelled_at,
+            status_code=code,
+            status_code_source=source,
+            comment="called back before it was sent",
+        )
+        for row in connection.execute(log.members(batch).where(messages.c.state.is_(None)))
+    ]
+    arrivals = [(asker.integration_id, receipt) for receipt in receipts]
+    track.received(connection, arrivals, now=now, policy=asker.policy)
 
 
 def _open_messages(connection: Connection, batch: Row[Any]) -> bool:

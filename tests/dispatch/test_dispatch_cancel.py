@@ -1,5 +1,7 @@
 """Cancelling a dispatch: what waits is never sent, what the provider has is called back where it can be."""
 
+from datetime import timedelta
+
 import pytest
 from sending_kit import CAMPAIGN, Host, Plan, Posted, agrees, batches_of_one, closes, people, refusal
 
@@ -116,3 +118,28 @@ def test_a_refusal_during_a_trial_of_a_cancelled_dispatch_fails_nobody(host: Hos
     assert (report.state, report.skipped.by_reason, report.enqueue_failed) == ("cancelled", {"cancelled": 1000}, 0)
     assert asked == 3
     assert closes(report) and agrees(connector)
+
+
+def test_what_the_provider_keeps_for_later_is_called_back_and_rejected(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    later = host.clock() + timedelta(minutes=10)
+    dispatch = connector.send({**CAMPAIGN, "send_at": later}, people(5), drain=False)
+    connector.work()
+    assert dispatch.report().enqueued == 5
+    dispatch.cancel()
+    report = host.settle(dispatch, when=lambda report: report.is_final)
+    assert (report.state, report.rejected, report.delivered) == ("cancelled", 5, 0)
+    assert [(error.status, error.status_code, error.count) for error in report.errors] == [("rejected", 407, 5)]
+    assert closes(report) and agrees(connector)
+
+
+def test_a_cancel_that_the_provider_does_not_answer_is_asked_again(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    later = host.clock() + timedelta(minutes=10)
+    dispatch = connector.send({**CAMPAIGN, "send_at": later}, people(2), drain=False)
+    connector.work()
+    plan.refuse["DELETE"] = 2
+    dispatch.cancel()
+    report = host.settle(dispatch, when=lambda report: report.is_final)
+    assert report.rejected == 2
+    assert sum(asked.startswith("DELETE") for asked in plan.requests) == 3

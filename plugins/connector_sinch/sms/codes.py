@@ -10,6 +10,7 @@ from connector.model.outcome import Scope
 
 DELIVERED = 0
 EXPIRED_INSIDE = 406
+CANCELLED = 407
 REPORT_CODES = range(400, 419)
 """The API's own codes in delivery reports; every other code comes from a network."""
 
@@ -213,8 +214,8 @@ _SMPP: dict[int, tuple[str, Turn, bool | None]] = {
     399: ("A connected system had an error that it doesn't name.", _unknown, True),
 }
 
-# Codes by receipt that concern more than one message: the dispatch waits until they are mended.
-_ACCOUNT_WIDE = {413, 60}
+# Codes by receipt that concern more than one message: who is left waits until they are mended.
+_WIDER = {413: Scope.account, 60: Scope.account, 410: Scope.country, 412: Scope.country}
 _NOT_FINAL = {400, 401}
 
 # code: (meaning, whose turn, scope, whether sending again may help)
@@ -308,7 +309,7 @@ def _delivery_code(source: StatusCodeSource, code: int, meaning: str, turn: Turn
         source=source,
         meaning=meaning,
         turn=turn,
-        scope=Scope.account if code in _ACCOUNT_WIDE else Scope.recipient,
+        scope=_WIDER.get(code, Scope.recipient),
         final=code not in _NOT_FINAL,
         retry=retry,
     )

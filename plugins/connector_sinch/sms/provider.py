@@ -11,13 +11,14 @@ from connector.http import AnswerLost, Http, NoToken
 from connector.model.batch import Batch, utc_now
 from connector.model.callback import Request, Verdict
 from connector.model.errors import ConfigurationError, ReadFailed, ReadRefused, Stopped
+from connector.model.event import StatusCodeSource
 from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report, ReportSource
 from connector.model.text import Template
 from connector_sinch.errors import read_error
 from connector_sinch.sms import callbacks, checking, guidance, refusals, reports, senders
-from connector_sinch.sms.codes import CODES
+from connector_sinch.sms.codes import CANCELLED, CODES
 from connector_sinch.sms.connection import Connection
 from connector_sinch.sms.listing import Page, pages
 from connector_sinch.sms.request import MAX_VALUE_CHARACTERS, api_time, batch_body
@@ -48,6 +49,7 @@ class SinchSms(Provider):
         listing_days=LISTING_DAYS,
     )
     codes = CODES
+    cancelled = (StatusCodeSource.report, CANCELLED)
     guidance = guidance.GUIDANCE
 
     def __init__(self, integration: Integration, http: Http) -> None:
