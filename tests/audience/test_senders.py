@@ -3,7 +3,8 @@
 import pytest
 from sending_kit import CAMPAIGN, Host, agrees, closes
 
-from connector.model.errors import CampaignError
+from connector import Connector
+from connector.model.errors import CampaignError, RecipientsError
 
 SWEDEN, AUSTRALIA, CANADA, AMERICA = "+46701740605", "+61491570156", "+14165550123", "+12015550123"
 EVERYBODY = (SWEDEN, AUSTRALIA, CANADA, AMERICA)
@@ -103,3 +104,23 @@ def test_the_same_senders_are_the_same_campaign(host: Host) -> None:
     campaign = {**CAMPAIGN, "sender": ["north", "us"]}
     connector.send(campaign, people(*EVERYBODY), key="spring")
     assert connector.send(campaign, people(*EVERYBODY), key="spring").report().enqueued == 2
+
+
+class TestSendersThatTheProviderCannotShow:
+    @pytest.fixture
+    def connector(self, host: Host) -> Connector:
+        return host.connector(host.plan(), senders={"digits": {"value": "+123"}, "shop": {"value": "Shop"}})
+
+    @pytest.mark.parametrize("sender", ["Ünlü", "+12", ["Shop", "Ünlü"]])
+    def test_of_the_campaign_are_refused_before_anything_is_stored(
+        self, host: Host, connector: Connector, sender: str | list[str]
+    ) -> None:
+        with pytest.raises(CampaignError, match="sender"):
+            connector.send({**CAMPAIGN, "sender": sender}, people(SWEDEN))
+        assert host.rows("SELECT * FROM dispatches") == []
+
+    def test_of_a_row_are_refused_naming_the_row(self, host: Host, connector: Connector) -> None:
+        rows = [*people(AUSTRALIA), {**people(SWEDEN)[0], "sender": "Ünlü"}]
+        with pytest.raises(RecipientsError, match="row 2: The sender 'Ünlü' can't be used"):
+            connector.send(CAMPAIGN, rows)
+        assert host.rows("SELECT * FROM dispatches") == []
