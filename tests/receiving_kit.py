@@ -100,10 +100,9 @@ class Api:
                 api.polled += 1
                 clock = batch.attempt.deadline.clock
                 with api.minding():
-                    bodies = list(api.poll(batch))
-                for body in bodies:
-                    closes = body.get("type") == "delivery_report_sms"
-                    yield Reported(ReportSource.poll, to_json(body), clock(), batch_key=batch.key, closes=closes)
+                    for body in api.poll(batch):
+                        closes = body.get("type") == "delivery_report_sms"
+                        yield Reported(ReportSource.poll, to_json(body), clock(), batch_key=batch.key, closes=closes)
 
             def inbound(self, since: datetime) -> Iterator[Reported]:
                 for body in api.inbound(since):
