@@ -139,7 +139,10 @@ class Hiding:
         """A request without host, account, credentials, people and times; None: it is not the API's."""
         address = urlsplit(request.uri)
         path = self._text(address.path)
-        if path.startswith("/oauth2/"):
+        if not self._hidden:
+            # In replay nothing is real, and hosts have to be the right ones.
+            host = f"{address.scheme}://{address.netloc}"
+        elif path.startswith("/oauth2/"):
             host = AUTH_URL
         elif path.startswith("/xms/"):
             host = PROJECT_URL if path.split("/")[3] == PROJECT else PLAN_URL
