@@ -724,13 +724,8 @@ class Connector:
             return found
         public_url = self.settings.server.public_url
         for name, line in self.lines.items():
-            found += self.try_integration(name)
-            with self.ledger.read() as connection:
-                found += house.account(name, line.provider, connection)
-            address = self.callback_addresses()[name] if public_url else None
-            found.append(
-                replies.prove(name, line.provider, self.plugins, self.ledger, address=address, now=self._clock())
-            )
+            found += [*self.try_integration(name), *self.try_account(name)]
+            found.append(replies.prove(name, line.provider, self.plugins, self.ledger, now=self._clock()))
         receiving = self.server_is_running() if receiving is None else receiving
         working = self.worker_is_running()
         return [*found, *house.workers(receiving=receiving, working=working, called_back=public_url is not None)]
@@ -753,6 +748,24 @@ class Connector:
                 clock=self._clock,
             )
         return found
+
+    def try_account(self, name: str) -> list[Finding]:
+        """Whether an integration's account is well, and shows a batch that it accepted when it is looked up."""
+        line = self.lines[name]
+        if line.provider.supports("find"):
+            doubt.prove_look_up(self.desk, line)
+        with self.ledger.read() as connection:
+            return house.account(name, line.provider, connection)
+
+    def reply_guidance(self) -> dict[str, str]:
+        """How a person has replies brought here, by integration; none where nothing needs to be done, or can be."""
+        if self.settings.server.public_url is None:
+            return {}
+        told = {
+            name: self.lines[name].provider.reply_guidance(address)
+            for name, address in self.callback_addresses().items()
+        }
+        return {name: sentence for name, sentence in told.items() if sentence}
 
     def try_number(
         self, number: str, *, integration: str | None = None, wait_seconds: float = trial.WAIT_SECONDS

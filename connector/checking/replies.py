@@ -17,21 +17,17 @@ NAME = "replies"
 LOOK_BACK = timedelta(days=7)
 
 
-def prove(
-    name: str, provider: Provider, plugins: Plugins, ledger: Ledger, *, address: str | None, now: datetime
-) -> Finding:
-    """Whether a message from a person ever came; where none did, how to have them brought to `address`."""
+def prove(name: str, provider: Provider, plugins: Plugins, ledger: Ledger, *, now: datetime) -> Finding:
+    """Whether a message from a person ever came, or waits in the provider's list."""
     with ledger.read() as connection:
         last = _last(connection, name)
     if last is not None:
         return Finding(
             NAME, Result.ok, f"Messages from people arrive; the last one is of {last:%Y-%m-%d %H:%M} UTC.", name
         )
-    guidance = None if address is None else provider.reply_guidance(address)
-    how = f" {guidance}" if guidance else ""
     if not provider.supports("inbound"):
         declined = provider.declines.get("inbound", "its plugin doesn't read them")
-        return Finding(NAME, Result.not_proved, f"No message from a person has come ({declined}).{how}", name)
+        return Finding(NAME, Result.not_proved, f"No message from a person has come ({declined}).", name)
     try:
         waiting = any(
             receipt.kind is ReceiptKind.person
@@ -39,19 +35,19 @@ def prove(
             for receipt in plugins.map_events(provider, report)
         )
     except ConnectorError as error:
-        return Finding(NAME, Result.not_proved, f"The list of messages from people can't be read: {error}{how}", name)
+        return Finding(NAME, Result.not_proved, f"The list of messages from people can't be read: {error}", name)
     except Exception as error:
         sentence = f"The plugin of {provider.name} failed while it read messages from people ({type(error).__name__})."
         return Finding(NAME, Result.not_proved, sentence, name)
     if waiting:
         sentence = (
             f"People have written to this account in the last {LOOK_BACK.days} days. `connector serve` and `connector "
-            f"worker` fetch that while they run.{how}"
+            "worker` fetch that while they run."
         )
         return Finding(NAME, Result.ok, sentence, name)
     sentence = (
         f"No message from a person has come yet, nor has the provider had one in the last {LOOK_BACK.days} days: "
-        f"write one to a number of the account to see it arrive.{how}"
+        "write one to a number of the account to see it arrive."
     )
     return Finding(NAME, Result.not_proved, sentence, name)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from connector.checking.finding import Finding
+from connector.checking.finding import Result
+from connector.checking.replies import NAME as REPLIES
 from connector.cli import proving
 from connector.cli.output import document, json_option, waiting
 from connector.cli.proving import may_send_test_message, taking_callbacks, test_number_option
@@ -38,17 +39,16 @@ def check(config: Path, test_number: str | None, yes: bool, as_json: bool) -> No
         configured = connector.settings.integrations
         titles = {name: connector.plugins.providers[each.provider].title for name, each in configured.items()}
         wrong = proving.wrong(findings)
+        addresses, guidance = {}, {}
+        if connector.settings.server.public_url is not None and all(each.name != "ledger" for each in wrong):
+            addresses, guidance = connector.callback_addresses(), connector.reply_guidance()
         if as_json:
-            document(
-                {
-                    "ok": not wrong,
-                    "findings": findings,
-                    "test_message": trial,
-                    "callbacks": _callbacks(connector, wrong),
-                }
-            )
+            told = {"callbacks": addresses, "reply_guidance": guidance, "test_message": trial}
+            document({"ok": not wrong, "findings": findings, **told})
         else:
             proving.show(findings, titles)
+            arriving = [each.integration for each in findings if each.name == REPLIES and each.result is Result.ok]
+            proving.show_reply_guidance({name: told for name, told in guidance.items() if name not in arriving})
             click.echo(_verdict(len(wrong)))
     if wrong:
         sys.exit(1)
@@ -64,13 +64,6 @@ def _default(connector: Connector) -> str:
             "[defaults] integration."
         )
     return name
-
-
-def _callbacks(connector: Connector, wrong: list[Finding]) -> dict[str, str]:
-    """Where each provider reports to; none without a public address."""
-    if connector.settings.server.public_url is None or any(each.name == "ledger" for each in wrong):
-        return {}
-    return connector.callback_addresses()
 
 
 def _verdict(wrong: int) -> str:

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,10 +22,19 @@ NONE = "none"
 
 
 def tell(text: str, indent: str = "", *, begin: str = "", err: bool = True) -> None:
-    """Print a text for people, in lines that fit the terminal; `begin` stands before the first."""
-    width = min(shutil.get_terminal_size().columns, WIDEST)
-    further = indent + " " * len(begin)
-    click.echo(click.wrap_text(text, width, indent + begin, further, preserve_paragraphs=True), err=err)
+    """Print a text for people, in lines that fit the terminal; `begin` stands before the first.
+
+    Addresses stay in one piece, to be copied.
+    """
+    wrapped = textwrap.fill(
+        text,
+        min(shutil.get_terminal_size().columns, WIDEST),
+        initial_indent=indent + begin,
+        subsequent_indent=indent + " " * len(begin),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo(wrapped, err=err)
 
 
 def prompt(text: str, *, hidden: bool = False) -> str:

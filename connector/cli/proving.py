@@ -10,11 +10,14 @@ import rich_click as click
 from connector.checking.callback_path import NAME as CALLBACK_PATH
 from connector.checking.finding import Finding, Result
 from connector.checking.trial import Trial
+from connector.cli.interview import tell
 from connector.cli.output import table, waiting
 from connector.connector import Connector
 from connector.model.errors import InputError, LedgerError
 from connector.server.serve import listen, serving
 
+PROVED_BY_TRIAL = {"test message": "sending", "callbacks from outside": "callbacks"}
+"""What a provider can't prove of itself, and a test message does."""
 NEEDED_TO_SEND = ("secrets", "credentials", "ledger", "integrations")
 WORDS = {Result.ok: "ok", Result.wrong: "WRONG", Result.not_proved: "not proved"}
 
@@ -108,7 +111,12 @@ def try_number(
         with waiting("Sending the test message, and waiting for its report ..."):
             trial = connector.try_number(number, integration=integration)
     proved = trial.findings()
+    if trial.dispatch is not None:
+        proved += connector.try_account(integration)
     names = {each.name for each in proved}
+    names |= {
+        PROVED_BY_TRIAL[each.name] for each in proved if each.result is Result.ok and each.name in PROVED_BY_TRIAL
+    }
     kept = [each for each in findings if each.integration != integration or each.name not in names]
     return trial, [*kept, *proved]
 
@@ -126,6 +134,14 @@ def show(findings: Sequence[Finding], titles: Mapping[str, str], *, err: bool = 
         rows = [(each.integration or "", each.name, each.message) for each in left]
         table(("", "", ""), rows, title="Not proved", err=err)
         click.echo(err=err)
+
+
+def show_reply_guidance(guidance: Mapping[str, str]) -> None:
+    """Print how replies are brought here; an address in it stays in one piece."""
+    for integration, sentence in guidance.items():
+        click.echo(f"To have replies to {integration} brought here")
+        tell(sentence, "  ", err=False)
+        click.echo()
 
 
 def wrong(findings: Iterable[Finding]) -> list[Finding]:

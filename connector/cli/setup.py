@@ -76,7 +76,8 @@ def setup(
     try:
         done = wizard.run(provider, words, save_anyway=save_anyway)
     except click.Abort:
-        tell("\nStopped; nothing was saved.")
+        click.echo(err=True)
+        tell("Stopped; nothing was saved.")
         sys.exit(1)
     if done.saved:
         wizard.afterwards(done)
@@ -131,7 +132,7 @@ class Done:
             click.echo("Nothing was saved.")
             return
         if self.address is not None:
-            click.echo(f"The provider is told by itself to report to {self.address}")
+            click.echo(f"Reports come to {self.address}; each request tells the provider so.")
         if self.to_do:
             click.echo("\nWhat is left to do:")
         for sentence in self.to_do:
@@ -318,8 +319,8 @@ class _Wizard:
         with Connector(settings, plugins=self._plugins) as connector:
             if settings.server.public_url is not None:
                 done.address = connector.callback_addresses()[done.integration]
-                guidance = connector.lines[done.integration].provider.reply_guidance(done.address)
-                done.to_do += [guidance] if guidance else []
+            guidance = connector.reply_guidance().get(done.integration)
+            done.to_do += [guidance] if guidance else []
             restart = connector.server_is_running() or connector.worker_is_running()
         done.to_do += [
             "Restart `connector serve` or `connector worker`: what runs still has the old settings."

@@ -17,6 +17,7 @@ from setup_kit import answering, findings, free_port
 from connector import Connector
 from connector.http import NoAnswer, Silence, knock
 from connector.server.serve import serving
+from connector.simulator.asking import have_somebody_write
 from connector.tracking import callbacks
 
 NUMBER = "+12015550123"
@@ -52,7 +53,7 @@ def test_everything_is_right_and_what_isn_t_proved_is_said(desk: Desk) -> None:
     for words in (
         "Credit, allowed senders",
         "right for a simulator",
-        "as the Incoming URL",
+        "Incoming URL",
         "No `connector serve` runs",
     ):
         assert words in left
@@ -229,11 +230,29 @@ def test_a_sender_that_no_network_takes(desk: Desk) -> None:
     assert [each["result"] for each in listed if each["result"] == "wrong"]
 
 
+def test_whether_anybody_ever_wrote_is_told(desk: Desk) -> None:
+    called_back_at(desk, "http://127.0.0.1:9")
+    told = desk.json("check", status=1)
+    assert findings(told)["replies"][0] == "not_proved"
+    assert told["callbacks"]["simulated"] in told["reply_guidance"]["simulated"]
+    shown = desk.run("check").stdout
+    assert any(told["callbacks"]["simulated"] in line for line in shown.splitlines())
+    have_somebody_write(desk.base_url, NUMBER, "When do you open?")
+    result, message = findings(desk.json("check", status=1))["replies"]
+    assert (result, "People have written to this account" in message) == ("ok", True)
+    desk.json("poll")
+    result, message = findings(desk.json("check", status=1))["replies"]
+    assert (result, message.startswith("Messages from people arrive; the last one is of 20")) == ("ok", True)
+    assert "To have replies" not in desk.run("check").stdout
+
+
 def test_a_test_message_by_callback_and_by_poll(desk: Desk) -> None:
     desk.configure(**SENDER)
     told = desk.json("check", "--test-number", NUMBER, "--yes")
     result, message = findings(told)["test message"]
     assert (result, told["test_message"]["told_by"]) == ("ok", "poll")
+    assert findings(told)["look-up"][0] == "ok"
+    assert "sending" not in findings(told)
     assert message.startswith("Accepted after 0.") and message.endswith("s, told by poll.")
     port = free_port()
     called_back_at(desk, f"http://127.0.0.1:{port}", port)
