@@ -31,6 +31,7 @@ from connector.delivery import cursors
 from connector.delivery.cursors import SinkState
 from connector.delivery.in_process import sinks_of
 from connector.dispatch import cancelling, doubt, pace, planning, prospects
+from connector.dispatch.auditing import audit
 from connector.dispatch.feedback import feedback
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
@@ -692,12 +693,19 @@ class Connector:
         with self.ledger.read() as connection:
             return log.before(connection, at)
 
-    def verify(self) -> dict[str, list[str]]:
-        """Recount every dispatch from its messages and from its events: dispatch id to what disagrees."""
-        found = {}
+    def verify(self, *, with_provider: bool = False) -> dict[str, list[str]]:
+        """Recount every dispatch from its messages and from its events: dispatch id to what disagrees.
+
+        With `with_provider` also compare batch by batch with what the provider lists as accepted, as far back as it
+        lists. Raises `ReadFailed` when it can't be asked.
+        """
+        found: dict[str, list[str]] = {}
         with self.ledger.read() as connection:
             for row in connection.execute(select(dispatches).order_by(dispatches.c.number)).all():
                 found[row.id] = recount.differences(connection, row)
+        if with_provider:
+            for name, wrong in audit(self.ledger, self.lines.values(), now=self._clock()).items():
+                found.setdefault(name, []).extend(wrong)
         return found
 
     def callback_addresses(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from connector.model.codes import Catalogue, ErrorCode
 from connector.model.errors import PluginError
 from connector.model.event import StatusCodeSource
 from connector.model.limits import Limits
-from connector.model.outcome import DryRun, Found, Outcome, Refused
+from connector.model.outcome import DryRun, Found, Listed, Outcome, Refused
 from connector.model.report import Receipt, Report
 from connector.model.text import Template
 
@@ -72,7 +72,7 @@ class CheckResult:
 
 OPTIONAL = ("find", "poll", "inbound", "cancel", "verify")
 """What a provider writes, or declines with a reason: without it something can't be kept or told."""
-EXTRAS = ("rehearse", "dry_run", "feedback")
+EXTRAS = ("rehearse", "dry_run", "feedback", "accepted")
 """What a provider may write, and need not decline."""
 
 
@@ -180,6 +180,10 @@ class Provider(ABC):
         Raises `ReadFailed`.
         """
         raise PluginError(f"{self.name} does not write feedback")
+
+    def accepted(self, since: datetime) -> Iterable[Listed]:
+        """Every batch that the provider accepted on this account since a time. Raises `ReadFailed`."""
+        raise PluginError(f"{self.name} does not write accepted")
 
     def reply_guidance(self, address: str) -> str | None:
         """How a person makes the provider bring replies to `address`; None: it does so by itself, or has none."""

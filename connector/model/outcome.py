@@ -90,3 +90,13 @@ class DryRun:
     """Recipients that would get it."""
     parts: int
     """Text parts of all of them together, as the provider counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One batch in a provider's own list."""
+
+    provider_batch_id: str
+    batch_key: str | None
+    """Our key of it, where it carries one."""
+    cancelled: bool = False

@@ -1,5 +1,6 @@
 """Where a batch stands: its state, what its messages are counted as, and how its attempts ended."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -85,6 +86,15 @@ def integration_name(connection: Connection, dispatch: int) -> str | None:
 def batch_key(dispatch_id: str, ordinal: int, split: int) -> str:
     """A batch's key: unique for ever, and no secret of anybody's."""
     return f"{dispatch_id}-b{ordinal}-{split}"
+
+
+_KEY = re.compile(r"([0-9a-f]{16})-b[0-9]+-[0-9]+")
+
+
+def dispatch_of_key(key: str) -> str | None:
+    """The id of the dispatch that a batch's key tells; None: it is no key of ours."""
+    match = _KEY.fullmatch(key)
+    return match.group(1) if match else None
 
 
 def part_of(

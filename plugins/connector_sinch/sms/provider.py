@@ -13,7 +13,7 @@ from connector.model.callback import Request, Verdict
 from connector.model.errors import ConfigurationError, ReadFailed, ReadRefused, Stopped
 from connector.model.event import StatusCodeSource
 from connector.model.limits import Limits
-from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
+from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Listed, Outcome, Refused
 from connector.model.report import Receipt, Report, ReportSource
 from connector.model.text import Template
 from connector_sinch.errors import read_error
@@ -29,7 +29,8 @@ LISTING_DAYS = 14
 EXPIRY_DAYS = 3
 BATCH_PAGES = 100
 """The most pages that are read of what belongs to one batch."""
-INBOUND_PAGES = 10_000
+ALL_PAGES = 10_000
+"""The most pages that are read of what belongs to an account."""
 LOOK_BACK = timedelta(hours=1)
 """How long before the first attempt a look-up starts: the API's clock may not be ours."""
 
@@ -151,6 +152,23 @@ class SinchSms(Provider):
             return _cannot_tell("The API lists batches under other references than the one that was asked for.")
         return Found(FoundState.absent)
 
+    def accepted(self, since: datetime) -> Iterator[Listed]:
+        """The list of batches since a time, whole. Raises `ReadFailed`."""
+        seen: set[str] = set()
+        entries = 0
+        for page in self._pages("batches", {"start_date": api_time(since)}, most=ALL_PAGES):
+            entries += len(page.entries)
+            for entry in page.entries:
+                # One that is accepted while the list is read moves the others on.
+                if isinstance(entry.get("id"), str) and entry["id"] not in seen:
+                    seen.add(entry["id"])
+                    reference = entry.get("client_reference")
+                    yield Listed(
+                        entry["id"], reference if isinstance(reference, str) else None, entry.get("canceled") is True
+                    )
+        if entries < page.count:
+            raise ReadFailed(f"The API lists {entries:,} of {page.count:,} batches.")
+
     def poll(self, batch: Batch) -> Iterator[Report]:
         """The finished recipient reports by client reference, then the batch's own report, which closes.
 
@@ -180,7 +198,7 @@ class SinchSms(Provider):
         """
         start = max(since, utc_now() - timedelta(days=LISTING_DAYS))
         seen = 0
-        for page in self._pages("inbounds", {"start_date": api_time(start)}, most=INBOUND_PAGES):
+        for page in self._pages("inbounds", {"start_date": api_time(start)}, most=ALL_PAGES):
             seen += len(page.entries)
             yield Report(ReportSource.poll, page.body, utc_now())
         if seen < page.count:
