@@ -5,8 +5,8 @@ callback URL to an SMS service?" (where the dashboard shows what).
 """
 
 CONVERSATION_API = (
-    "Sinch's Conversation API, which sends SMS too and takes access keys: the provider sinch-conversation, "
-    "where `connector plugins` lists it"
+    "Sinch's Conversation API, which sends SMS too (the provider sinch-conversation, where `connector plugins` "
+    "lists it)"
 )
 
 GUIDANCE = (
@@ -27,9 +27,9 @@ ACCESS_KEY = (
 )
 
 KEY_REFUSED_BY_API = (
-    "The access key itself is good, as Sinch gave a token for it. In projects made after 15 April 2026 the SMS API "
-    "takes no access keys: use a service plan with its API token (service_plan_id and api_token in place of "
-    f"project_id, key_id and key_secret), or {CONVERSATION_API}. In an older project, check project_id and region."
+    "Sinch gave the access key a token, so the key is right; but in projects made after 15 April 2026 the SMS API "
+    "takes no access keys. Put service_plan_id and api_token of a service plan in place of project_id, key_id and "
+    f"key_secret, or use {CONVERSATION_API}. In an older project, check project_id and region."
 )
 
 
