@@ -105,7 +105,7 @@ def test_a_list_that_is_not_whole_is_an_error_after_what_could_be_read(
 def test_a_list_without_an_end_is_left_at_some_point(
     provider: SinchSms, api: Api, since: datetime, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "INBOUND_PAGES", 3)
+    monkeypatch.setattr(module, "ALL_PAGES", 3)
     api.will(200, page(range(1), 1_000_000))
     with pytest.raises(ReadFailed, match="3 of 1,000,000"):
         list(provider.inbound(since))
