@@ -47,6 +47,11 @@ class Trial:
     cause: str | None = None
     """Why it was not accepted, or not delivered, as a sentence."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether it did not get through, or was not even sent."""
+        return self.accepted_seconds is None or any(each.result is Result.wrong for each in self.findings())
+
     def findings(self) -> list[Finding]:
         """What it proves."""
         return [self._message(), *self._way_back()]

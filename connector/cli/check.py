@@ -25,7 +25,8 @@ def check(config: Path, test_number: str | None, yes: bool, as_json: bool) -> No
     Use it after `connector setup`, and whenever something seems not to work. It says of everything whether it is
     right, what to do where it isn't, and what it could not prove. Nothing is sent, unless --test-number says so.
 
-    Exit status: 0 nothing is wrong; 1 something is; 2 the configuration can't be read.
+    Exit status: 0 nothing is wrong; 1 something is, or the test message didn't get through; 2 the configuration can't
+    be read.
     """
     with Connector.from_config(config) as connector:
         through = None if test_number is None else _default(connector)
@@ -39,18 +40,19 @@ def check(config: Path, test_number: str | None, yes: bool, as_json: bool) -> No
         configured = connector.settings.integrations
         titles = {name: connector.plugins.providers[each.provider].title for name, each in configured.items()}
         wrong = proving.wrong(findings)
+        failed = bool(wrong) or (trial is not None and trial.failed)
         addresses, guidance = {}, {}
         if connector.settings.server.public_url is not None and all(each.name != "ledger" for each in wrong):
             addresses, guidance = connector.callback_addresses(), connector.reply_guidance()
         if as_json:
             told = {"callbacks": addresses, "reply_guidance": guidance, "test_message": trial}
-            document({"ok": not wrong, "findings": findings, **told})
+            document({"ok": not failed, "findings": findings, **told})
         else:
             proving.show(findings, titles)
             arriving = [each.integration for each in findings if each.name == REPLIES and each.result is Result.ok]
             proving.show_reply_guidance({name: told for name, told in guidance.items() if name not in arriving})
             click.echo(_verdict(len(wrong)))
-    if wrong:
+    if failed:
         sys.exit(1)
 
 

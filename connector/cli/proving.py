@@ -80,6 +80,20 @@ def taking_callbacks(connector: Connector) -> Iterator[Taking]:
         yield Taking(receiving=False, started=where)
 
 
+def before_a_restart(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings where a server runs that can't know the new settings yet: what it answers proves nothing."""
+    note = (
+        "`connector serve` runs with the settings as they were, so it doesn't know these. Restart it once they are saved, "
+        "and `connector check` proves the way of callbacks."
+    )
+    return [
+        replace(each, result=Result.not_proved, message=note)
+        if each.name == CALLBACK_PATH and each.result is Result.wrong
+        else each
+        for each in findings
+    ]
+
+
 def may_send_test_message(*, yes: bool) -> bool:
     """Ask whether a test message is sent; off a terminal `--yes` must have said so."""
     if yes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import rich_click as click
 
-from connector.checking.finding import Finding, Result
+from connector.checking.finding import Finding
 from connector.checking.integration import secrets_of
 from connector.checking.trial import Trial
 from connector.cli import proving, toml_file
@@ -87,7 +87,7 @@ def setup(
         document(done.as_dict())
     else:
         done.show()
-    if not done.saved or done.test_failed:
+    if not done.saved or (done.trial is not None and done.trial.failed):
         sys.exit(1)
 
 
@@ -107,11 +107,6 @@ class Done:
     """Where the provider reports to; None: it is polled."""
     to_do: list[str] = field(default_factory=list)
     trial: Trial | None = None
-
-    @property
-    def test_failed(self) -> bool:
-        """Whether the test message was sent in vain, or not at all."""
-        return self.trial is not None and any(each.result is not Result.ok for each in self.trial.findings())
 
     def as_dict(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -217,7 +212,7 @@ class _Wizard:
         integrations = self._old.get("integrations", {})
         own = [name for name, table in integrations.items() if table.get("provider") == provider]
         suggested = own[0] if len(own) == 1 else provider
-        name = given.pop(NAME, None)
+        name = given.pop(NAME, None) or None
         if name is None and not self._asks:
             if len(own) > 1:
                 raise InputError(f"Say which integration, as in --set name={own[0]}; there are {', '.join(own)}.")
@@ -278,7 +273,14 @@ class _Wizard:
             with Connector(settings, plugins=self._plugins) as connector, taking_callbacks(connector) as taking:
                 click.echo(err=self._err)
                 with waiting("Trying it ..."):
-                    return taking.explained(connector.try_integration(draft.name))
+                    found = taking.explained(connector.try_integration(draft.name))
+        return proving.before_a_restart(found) if self._server_runs(draft) else found
+
+    def _server_runs(self, draft: Draft) -> bool:
+        """Whether a server works with the settings as they were before."""
+        with Connector(draft.settings(), plugins=self._plugins) as connector:
+            # A ledger that isn't there is not made: nothing is saved yet.
+            return connector.ledger.path.exists() and connector.server_is_running()
 
     # Saving
 

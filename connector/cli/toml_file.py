@@ -133,7 +133,7 @@ def save(path: Path, new: str, *, instead_of: str | None) -> None:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb") as file:
             if instead_of is not None:
-                os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
+                beside.chmod(path.stat().st_mode & 0o7777)
             file.write(new.encode())
             file.flush()
             os.fsync(file.fileno())
@@ -147,11 +147,13 @@ def save(path: Path, new: str, *, instead_of: str | None) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # Not every system lets a folder be opened; there it is written when the system likes.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read(path: Path) -> str | None:

@@ -302,7 +302,7 @@ def test_a_test_message_is_never_sent_unasked_nor_with_others(desk: Desk) -> Non
     desk.people(1)
     with Connector.from_config(desk.folder / "connector.toml") as connector:
         connector.plan("campaign.toml", "people.csv")
-    told = desk.json("check", "--test-number", NUMBER, "--yes")
+    told = desk.json("check", "--test-number", NUMBER, "--yes", status=1)
     assert told["test_message"]["dispatch"] is None
     assert "are not finished" in findings(told)["test message"][1]
     assert desk.account()["accepted_once"] == 0

@@ -204,10 +204,14 @@ def test_the_test_message_needs_a_word_and_comes_after_saving(fresh: Desk) -> No
 
 
 def test_beside_a_server_with_the_old_settings(desk: Desk) -> None:
-    with desk.start("serve", "--port", "0") as server:
+    port = free_port()
+    address = {"server__public_url": f"http://127.0.0.1:{port}", "server__port": port}
+    with desk.start("serve", "--port", str(port)) as server:
         server.line()
-        told = desk.json("setup", *words(desk), "--test-number", "+12015550123", "--yes", status=1)
+        told = desk.json("setup", *words(desk, **address), "--test-number", "+12015550123", "--yes", status=1)
         assert told["saved"] is True
+        result, message = findings(told)["callback path"]
+        assert (result, "Restart it once they are saved" in message) == ("not_proved", True)
         assert any(sentence.startswith("Restart `connector serve`") for sentence in told["to_do"])
         assert findings(told)["test message"][0] == "not_proved"
         server.signal(signal.SIGTERM)
