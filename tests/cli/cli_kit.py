@@ -158,4 +158,4 @@ class Desk:
             if content is None
             else self.http.post(f"/_simulator/{what}", json=content)
         )
-        assert answer.status_code == 200, answer.text
+        assert answer.is_success, answer.text

@@ -53,7 +53,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from connector.cli.main import main; main()", *arguments],
             cwd=folder,
-            env={**os.environ, **environment, "COLUMNS": "100", "TERM": "dumb"},
+            env={**os.environ, "COLUMNS": "100", "TERM": "dumb", **environment},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
