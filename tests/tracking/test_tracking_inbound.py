@@ -381,6 +381,7 @@ def test_who_leaves_does_not_wait_for_the_last_page(connector: Connector, api: A
     """What was read is kept, and all of it is asked for once more."""
     connector.open()
     read_to = account(connector).inbound_read_to
+    clock.go(minutes=1)
     pages, enough, stop = 0, threading.Event(), threading.Event()
 
     def endless(since: datetime) -> Iterator[dict[str, Any]]:

@@ -381,11 +381,10 @@ def test_a_position_is_found_by_time(connector: Connector, api: Api, clock: Cloc
 
 def test_a_position_is_found_by_time_in_a_long_log(connector: Connector, clock: Clock) -> None:
     """What was recorded a moment out of order is found, too."""
-    for number in range(400):
-        clock.go(seconds=20 if number % 7 else -40)
+    for number in range(300):
+        clock.go(seconds=20 if number % 3 else -35)
         take(connector, inbound(ADA, f"01REPLY{number:03}"))
     log = told(connector)
-    for at in (NOW - timedelta(days=1), clock() + timedelta(days=1), *(event.recorded_at for event in log[::9])):
+    for at in (NOW - timedelta(days=1), clock() + timedelta(days=1), *(event.recorded_at for event in log)):
         later = [event for event in log if event.recorded_at >= at]
-        expected = log[log.index(later[0]) :] if later else []
-        assert connector.events(after=connector.position_before(at)) == expected
+        assert connector.events(after=connector.position_before(at), limit=1) == later[:1]
