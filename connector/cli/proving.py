@@ -83,8 +83,8 @@ def taking_callbacks(connector: Connector) -> Iterator[Taking]:
 def before_a_restart(findings: Iterable[Finding]) -> list[Finding]:
     """Findings where a server runs that can't know the new settings yet: what it answers proves nothing."""
     note = (
-        "`connector serve` runs with the settings as they were, so it doesn't know these. Restart it once they are saved, "
-        "and `connector check` proves the way of callbacks."
+        "`connector serve` runs with the settings as they were, so it doesn't know these. Restart it once they are "
+        "saved, and `connector check` proves the way of callbacks."
     )
     return [
         replace(each, result=Result.not_proved, message=note)

@@ -287,7 +287,8 @@ def test_callbacks_that_get_lost_on_their_way_here(desk: Desk) -> None:
         Connector.from_config(desk.folder / "connector.toml", secrets=lambda r: desk.environment[r[4:]]) as connector,
         serving(connector, with_worker=False),
     ):
-        trial = connector.try_number(NUMBER, wait_seconds=1.0)
+        # Longer than it takes until the first batch of an account is polled.
+        trial = connector.try_number(NUMBER, wait_seconds=3.0)
     assert (trial.status, trial.told_by) == ("delivered", "poll")
     told = {each.name: (each.result, each.message) for each in trial.findings()}
     assert told["test message"][0] == "ok"
