@@ -83,6 +83,7 @@ from connector.tracking.edge import Edge
 from connector.tracking.policy import OnAbsent, Policy
 from connector.tracking.polling import receiver_is_there
 from connector.tracking.recording import Recorder, record
+from connector.tracking.silence import Silence, silences
 
 logger = logging.getLogger("connector")
 
@@ -664,6 +665,11 @@ class Connector:
         if not known:
             names = ", ".join(each.name for each in self.accounts()) or "none was used yet"
             raise NotFound(f"There is no account {account}; known: {names}.")
+
+    def silences(self) -> list[Silence]:
+        """The integrations through which messages were accepted, and nothing has been reported since for a while."""
+        with self.ledger.read() as connection:
+            return silences(connection, self._clock())
 
     def sinks(self) -> list[SinkState]:
         """Every sink that this ledger knows, how far it has come, and what troubles it."""

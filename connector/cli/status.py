@@ -1,5 +1,6 @@
 """`connector dispatches` and `connector status`: where things stand."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from connector.cli.completion import dispatch_ids
 from connector.cli.output import count, document, json_option, moment, table
 from connector.connector import Connector
 from connector.ledger.tables import DispatchState
+from connector.model.batch import utc_now
 from connector.overview import AccountState, DoubtfulBatch
 from connector.report import Report
 
@@ -68,8 +70,10 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
         doubtful = dispatch.in_doubt()
         working = connector.worker_is_running()
         account = next((each for each in connector.accounts() if each.name == dispatch.account), None)
+        now = utc_now()
+        silent = [each.sentence(now) for each in connector.silences() if each.integration == dispatch.integration]
         line = connector.lines.get(dispatch.integration)
-        declined = None if line is None else line.provider.declines.get("find")
+        declined = {} if line is None else line.provider.declines
     if as_json:
         document(
             {
@@ -81,8 +85,10 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
                 **{name: getattr(report, name) for name in COUNTED},
                 "worker_running": working,
                 "account": account,
-                "look_up_declined": declined,
+                "look_up_declined": declined.get("find"),
+                "replies_declined": declined.get("inbound"),
                 "batches_in_doubt": doubtful,
+                "silence": silent,
             }
         )
         return
@@ -100,27 +106,35 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
     )
     if doubtful:
         _show_doubt(doubtful)
+    for each in silent:
+        click.echo(f"\n{each}")
     for sentence in _advice(report, doubtful, working):
         click.echo(f"\n{sentence}")
 
 
-def _health(account: AccountState | None, declined: str | None) -> list[tuple[str, str]]:
+def _health(account: AccountState | None, declined: Mapping[str, str]) -> list[tuple[str, str]]:
     if account is None:
         return []
     reached = "yes"
     if account.probe_at is not None:
         reached = f"no: nothing is sent until it answers; it is asked next at {moment(account.probe_at)}"
     proven = f"seen to work on {moment(account.look_up_proven_at)}"
-    if declined is not None:
-        proven = f"not possible: {declined}"
+    if "find" in declined:
+        proven = f"not possible: {declined['find']}"
     elif account.look_up_proven_at is None:
         proven = "not yet seen to work on this account; until then nothing in doubt is sent again"
+    replies = f"asked for up to {moment(account.inbound_read_to)}"
+    if "inbound" in declined:
+        replies = f"can't be asked for: {declined['inbound']}"
+    elif account.inbound_failures:
+        replies += f"; since then {account.inbound_failures} times in a row without an answer"
     return [
         ("account", account.name),
         ("trouble", account.trouble or "none"),
         ("provider reached", reached),
         ("free for the next batch", moment(account.free_at)),
         ("look-up", proven),
+        ("what people write", replies),
     ]
 
 

@@ -1,12 +1,14 @@
 """Upkeep of a ledger: what any process may do now and then, whoever drains it."""
 
+from datetime import timedelta
+
 from sqlalchemy import func, select
 
 from connector.dispatch import cancelling
 from connector.dispatch.sending import Desk
 from connector.ledger import totals
 from connector.ledger.tables import totals as totals_table
-from connector.tracking import track
+from connector.tracking import silence, track
 
 UPKEEP_SECONDS = 30.0
 
@@ -18,6 +20,7 @@ def upkeep(desk: Desk) -> None:
     with desk.ledger.write() as connection:
         track.sweep(connection, now=desk.clock(), policy=desk.policy)
     with desk.ledger.read() as connection:
+        silence.warn(connection, desk.clock(), every=timedelta(seconds=UPKEEP_SECONDS))
         grown = connection.scalars(
             select(totals_table.c.dispatch)
             .group_by(totals_table.c.dispatch)

@@ -41,6 +41,7 @@ class Server:
             counted = self._connector.counters()
             unmatched = self._connector.kept(WhyKept.unmatched)
             draining = self._connector.worker_is_running()
+            silences = self._connector.silences()
         except ConnectorError as error:
             return Response(503, f"{error}\n".encode())
         lines = [
@@ -57,6 +58,12 @@ class Server:
             "# HELP connector_worker_running Whether a process drains the ledger.",
             "# TYPE connector_worker_running gauge",
             f"connector_worker_running {int(draining)}",
+            "# HELP connector_silent_messages Accepted messages of integrations on which no report comes any more.",
+            "# TYPE connector_silent_messages gauge",
+            *(
+                f'connector_silent_messages{{integration="{_label(each.integration)}"}} {each.messages}'
+                for each in silences
+            ),
         ]
         return Response(200, ("\n".join(lines) + "\n").encode(), "text/plain; version=0.0.4; charset=utf-8")
 
