@@ -1,5 +1,6 @@
 """What the tests of `setup` and `check` share: a terminal to type at, ports, and other web servers."""
 
+import codecs
 import os
 import pty
 import select
@@ -49,6 +50,8 @@ class Terminal(AbstractContextManager["Terminal"]):
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self._ours, theirs = pty.openpty()
         self.shown = ""
+        # What is read may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._read_to = 0
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from connector.cli.main import main; main()", *arguments],
@@ -100,7 +103,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         except OSError:
             # How Linux says that the other end of a terminal is closed.
             return False
-        self.shown += read.decode()
+        self.shown += self._decoder.decode(read)
         return bool(read)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -28,6 +29,59 @@ def test_a_dispatch_is_found_by_its_key_too(desk: Desk) -> None:
     desk.people(2)
     report = desk.send("--key", "opening-2026")
     assert desk.json("report", "opening-2026") == report
+
+
+def test_the_report_as_a_page(desk: Desk) -> None:
+    desk.people(3)
+    dispatch = desk.send("--wait")["dispatch"]
+    result = desk.run("report", dispatch, "--html", "report.html")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "The report is in report.html.\n", "")
+    page = (desk.folder / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert f"<code>{dispatch}</code>" in page
+    assert "3</span>" in page
+    printed = desk.run("report", "--campaign", "opening", "--html", "-")
+    assert (printed.exit_code, printed.stderr) == (0, "")
+    assert printed.stdout.startswith("<!doctype html>")
+    assert printed.stdout.endswith("</html>\n")
+    report = desk.json("report", dispatch, "--html", "both.html")
+    assert report["delivered"] == 3
+    assert (desk.folder / "both.html").exists()
+
+
+def test_a_page_is_written_whole_or_not_at_all(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    (desk.folder / "taken").mkdir()
+    for place in ("nowhere/report.html", "taken/report.html/x.html"):
+        result = desk.run("report", dispatch, "--html", place)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert place in result.stderr
+    (desk.folder / "report.html").write_text("an older one")
+    desk.run("report", dispatch, "--html", "report.html")
+    assert (desk.folder / "report.html").read_text().startswith("<!doctype")
+    assert not list(desk.folder.glob(".*"))
+
+
+def test_a_report_waits_for_the_end_where_one_says_so(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(outcomes={"Delivered:0": 1}, report_delay_seconds=0.5)
+    desk.people(2)
+    dispatch = desk.send()["dispatch"]
+    report = desk.json("report", dispatch, "--wait")
+    assert (report["delivered"], report["open"]) == (2, 0)
+    together = desk.json("report", "--campaign", "opening", "--wait")
+    assert (together["delivered"], together["state"]) == (2, "finished")
+
+
+def test_waiting_says_what_is_left(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(faults={"drop_before": 1})
+    desk.people(2)
+    dispatch = desk.run("send", "campaign.toml", "--recipients", "people.csv", "--key", "k")
+    assert dispatch.exit_code == 1
+    assert desk.run("report", "k").exit_code == 0
+    waited = desk.run("report", "k", "--wait")
+    assert waited.exit_code == 1
+    assert "2 messages are in doubt" in waited.stderr
 
 
 def test_verify_names_what_disagrees(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""`connector dispatches`, `status`, `pause`, `resume` and `retry`."""
+"""`connector dispatches`, `status`, `pause`, `resume`, `cancel` and `retry`."""
 
 import sqlite3
 from collections.abc import Callable
@@ -48,6 +48,36 @@ def test_pause_holds_until_resume(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
 
     assert desk.json("resume", dispatch)["enqueued"] == 4
     assert "nothing to pause" in desk.run("pause", dispatch).stdout
+
+
+def test_resume_waits_for_the_end_where_one_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    desk.run("pause", dispatch)
+    report = desk.json("resume", dispatch, "--wait")
+    assert (report["delivered"], report["open"]) == (4, 0)
+
+
+def test_what_is_cancelled_is_never_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    told = desk.json("cancel", dispatch)
+    assert (told["dispatch"], told["skipped"]) == (dispatch, 4)
+    assert "was cancelled before" in desk.run("cancel", dispatch).stdout
+    report = desk.json("report", dispatch)
+    assert report["skipped"]["by_reason"] == {"cancelled": 4}
+    assert "cancelled before it was this person's turn" in desk.run("report", dispatch).stdout
+    desk.run("resume", dispatch)
+    assert desk.account()["sends"] == {}
+
+
+def test_the_accounts_health_is_in_plain_words(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    assert ["provider", "reached", "yes"] in [line.split() for line in desk.run("status", dispatch).stdout.splitlines()]
+    with closing(sqlite3.connect("connector.db")) as ledger, ledger:
+        ledger.execute("UPDATE accounts SET probe_at = 1795426531878859, trouble = 'It is down.'")
+    text = desk.run("status", dispatch).stdout
+    assert "no: nothing is sent until it answers; it is asked next at 2026-11-23T" in text
+    assert "circuit" not in text
 
 
 def test_send_goes_on_with_what_was_only_planned(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
