@@ -6,13 +6,12 @@ import pytest
 from receiving_kit import ADA, BO, CY, Api, Clock, id_of, receipt, send_to, take
 
 from connector.connector import Connector
+from connector.engine.upkeep import upkeep
 
 
 def tell(connector: Connector, api: Api, person: str, batch: int) -> None:
-    take(
-        connector,
-        receipt(person, "Delivered", 0, client_reference=api.sent[batch].key, batch_id=id_of(api.sent[batch])),
-    )
+    sent = api.sent[batch]
+    take(connector, receipt(person, "Delivered", 0, client_reference=sent.key, batch_id=id_of(sent)))
 
 
 def test_it_is_told_after_a_while_how_many_wait(connector: Connector, clock: Clock) -> None:
@@ -59,7 +58,7 @@ def test_the_worker_says_so_in_the_log_now_and_then(
     send_to(connector, ADA)
     clock.go(minutes=15)
     with caplog.at_level(logging.WARNING, "connector.tracking"):
-        connector.keep_up()
+        upkeep(connector.desk)
         clock.go(minutes=5)
-        connector.keep_up()
+        upkeep(connector.desk)
     assert sum("no report has come" in record.message for record in caplog.records) == 1
