@@ -34,6 +34,7 @@ from connector.model.recipient import Recipient
 from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
 from connector.person import Person
 from connector.report import Report
+from connector.tracking.silence import Silence
 
 __all__ = [
     "AccountState",
@@ -68,6 +69,7 @@ __all__ = [
     "Request",
     "Response",
     "SchemaMismatch",
+    "Silence",
     "Sink",
     "SinkState",
     "Status",
