@@ -26,6 +26,11 @@ def account(name: str, provider: Provider, connection: Connection) -> list[Findi
     if known is not None and known.probe_at is not None:
         sentence = f"Nothing is sent through {known.name} until it answers again: {known.trouble or 'it failed'}"
         found.append(Finding("account", Result.wrong, sentence, name))
+    elif known is not None and known.inbound_failures:
+        times = "once" if known.inbound_failures == 1 else f"{known.inbound_failures} times in a row"
+        since = f"{known.inbound_read_to:%Y-%m-%d %H:%M} UTC" if known.inbound_read_to else "ever"
+        sentence = f"{known.name} was asked {times} in vain for what people wrote since {since}. {known.trouble or ''}"
+        found.append(Finding("account", Result.wrong, sentence, name))
     if not provider.supports("find"):
         sentence = (
             f"{provider.title} can't be asked whether it has a batch ({provider.declines['find']}): what is in doubt "

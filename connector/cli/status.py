@@ -127,7 +127,8 @@ def _health(account: AccountState | None, declined: Mapping[str, str]) -> list[t
     if "inbound" in declined:
         replies = f"can't be asked for: {declined['inbound']}"
     elif account.inbound_failures:
-        replies += f"; since then {account.inbound_failures} times in a row without an answer"
+        times = "once" if account.inbound_failures == 1 else f"{account.inbound_failures} times in a row"
+        replies += f"; since then {times} in vain"
     return [
         ("account", account.name),
         ("trouble", account.trouble or "none"),
