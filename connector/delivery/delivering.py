@@ -5,19 +5,28 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from sqlalchemy import select
+
 from connector.delivery import cursors
 from connector.delivery.cursors import Cursor
 from connector.extension.sink import Sink
 from connector.ledger import log
 from connector.ledger.database import Ledger
+from connector.ledger.tables import Task, batches
 from connector.model.errors import ConnectorError, without_words
 from connector.model.event import Event
 
 logger = logging.getLogger("connector.delivery")
 
 PAGE = 1000
+PAGE_BESIDE_SENDING = 250
+REST = 4.0
+"""While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
 SAVE_SECONDS = 1.0
 """How often a reader that reads on writes down where it is: after a crash what came later is handed over again."""
+
+
+_SENDING = select(batches.c.number).where(batches.c.task == Task.overdue).limit(1)
 
 
 def deliver(ledger: Ledger, name: str, sink: Sink, *, clock: Callable[[], datetime], halted: Callable[[], bool]) -> int:
@@ -33,10 +42,15 @@ def deliver(ledger: Ledger, name: str, sink: Sink, *, clock: Callable[[], dateti
     turn = _Turn(ledger, name, sink, cursor, clock)
     try:
         while turn.position < end and not halted():
+            computed = time.thread_time()
             with ledger.read() as connection:
-                page = log.read(connection, after=turn.position, limit=PAGE)
+                is_sending = connection.execute(_SENDING).first() is not None
+                limit = PAGE_BESIDE_SENDING if is_sending else PAGE
+                page = log.read(connection, after=turn.position, limit=limit)
             if not page or not turn.take(page, halted):
                 break
+            if is_sending:
+                time.sleep(REST * (time.thread_time() - computed))
     finally:
         turn.save()
     return turn.taken

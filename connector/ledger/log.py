@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,6 +131,21 @@ def before(connection: Connection, at: datetime) -> int:
     return end(connection) if first is None else first * STRIDE - 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the events of one row of the log have in common: read once, as a row may be a block of a thousand."""
+
+    told: dict[str, Any]
+    """As an `Event` names it."""
+    first_position: int
+    dispatch: int
+    metadata: dict[str, Any]
+    """The campaign's."""
+    counts_parts: bool
+    """Whether the parts are our own count where the provider gave none."""
+    payload: str | None
+
+
 class _Context:
     """The immutable rows that a page of the log is joined with, each read once."""
 
@@ -167,72 +183,81 @@ class _Context:
             before = members(batch)
         elif row.last is not None:
             before = _skipped(row)
+        shared = self._shared(row)
         if before is None:
-            return self._event(row, 0, message)
+            return self._event(shared, 0, message)
         earlier = before.where(messages.c.ordinal < message.ordinal).order_by(None).subquery()
         place = self._connection.scalar(select(func.count()).select_from(earlier)) or 0
-        return self._event(row, place, message, comment=message.reason if row.batch is None else None)
+        return self._event(shared, place, message, comment=message.reason if row.batch is None else None)
 
     def events(self, row: Row[Any], start: int, limit: int) -> Iterator[Event]:
         """Up to `limit` events of a row of the log, from a place in it."""
+        shared = self._shared(row)
         if row.batch is not None:
             batch = self._connection.execute(select(batches).where(batches.c.number == row.batch)).one()
             page = members(batch).offset(start).limit(limit)
             for place, message in enumerate(self._connection.execute(page), start):
-                yield self._event(row, place, message)
+                yield self._event(shared, place, message)
         elif row.last is not None:
             page = _skipped(row).offset(start).limit(limit)
             for place, message in enumerate(self._connection.execute(page), start):
-                yield self._event(row, place, message, comment=message.reason)
+                yield self._event(shared, place, message, comment=message.reason)
         elif start == 0:
-            yield self._event(row, 0, self._messages.get((row.dispatch, row.ordinal)))
+            yield self._event(shared, 0, self._messages.get((row.dispatch, row.ordinal)))
 
-    def _event(self, row: Row[Any], place: int, message: Row[Any] | None, comment: str | None = None) -> Event:
+    def _shared(self, row: Row[Any]) -> "_Shared":
         dispatch = None if row.dispatch is None else self._dispatches[row.dispatch]
-        metadata: dict[str, Any] = {}
-        sender, recipient = row.sender, row.recipient
-        identity = row.event_id
-        message_name = None
-        if dispatch is not None:
-            metadata |= self._campaign_metadata[dispatch.number]
-        if dispatch is not None and message is not None:
-            if message.metadata:
-                metadata |= json.loads(message.metadata)
-            message_name = message_id(dispatch.id, message.ordinal)
-            identity = identity or event_id(message_name, row.status)
-            sender = sender or self._senders.get((dispatch.number, message.shape))
-            recipient = recipient or message.address
-        parts = row.number_of_message_parts
-        if parts is None and message is not None and row.kind == EventKind.message and row.status != Status.skipped:
-            parts = message.parts
-        return Event(
-            id=identity,
-            position=row.number * STRIDE + place,
-            kind=EventKind(row.kind),
-            status=Status(row.status),
-            occurred_at=row.occurred_at,
-            recorded_at=row.recorded_at,
-            integration=row.integration,
-            dispatch=None if dispatch is None else dispatch.id,
-            campaign_id=None if dispatch is None else dispatch.campaign_id,
-            campaign_name=None if dispatch is None else dispatch.campaign_name,
-            message_id=message_name,
-            recipient=recipient,
-            sender=sender,
-            customer_id=None if message is None else message.customer_id,
-            metadata=metadata,
-            number_of_message_parts=parts,
-            status_code=row.status_code,
-            status_code_source=None if row.status_code_source is None else StatusCodeSource(row.status_code_source),
-            error=row.error,
-            comment=comment or row.comment,
-            raw_status=row.raw_status,
-            operator=row.operator,
-            encoding=row.encoding,
-            channel=row.channel,
-            text=row.text,
-            payload=json.loads(row.payload) if row.payload else {},
+        return _Shared(
+            told={
+                "id": row.event_id,
+                "kind": EventKind(row.kind),
+                "status": Status(row.status),
+                "occurred_at": row.occurred_at,
+                "recorded_at": row.recorded_at,
+                "integration": row.integration,
+                "dispatch": None if dispatch is None else dispatch.id,
+                "campaign_id": None if dispatch is None else dispatch.campaign_id,
+                "campaign_name": None if dispatch is None else dispatch.campaign_name,
+                "recipient": row.recipient,
+                "sender": row.sender,
+                "number_of_message_parts": row.number_of_message_parts,
+                "status_code": row.status_code,
+                "status_code_source": row.status_code_source and StatusCodeSource(row.status_code_source),
+                "error": row.error,
+                "comment": row.comment,
+                "raw_status": row.raw_status,
+                "operator": row.operator,
+                "encoding": row.encoding,
+                "channel": row.channel,
+                "text": row.text,
+            },
+            first_position=row.number * STRIDE,
+            dispatch=row.dispatch,
+            metadata={} if dispatch is None else self._campaign_metadata[dispatch.number],
+            counts_parts=row.kind == EventKind.message and row.status != Status.skipped,
+            payload=row.payload,
         )
+
+    def _event(self, shared: "_Shared", place: int, message: Row[Any] | None, comment: str | None = None) -> Event:
+        told = shared.told.copy()
+        told["position"] = shared.first_position + place
+        metadata = shared.metadata.copy()
+        if message is not None:
+            name = told["message_id"] = message_id(told["dispatch"], message.ordinal)
+            told["customer_id"] = message.customer_id
+            if told["id"] is None:
+                told["id"] = event_id(name, told["status"])
+            if told["sender"] is None:
+                told["sender"] = self._senders.get((shared.dispatch, message.shape))
+            if told["recipient"] is None:
+                told["recipient"] = message.address
+            if told["number_of_message_parts"] is None and shared.counts_parts:
+                told["number_of_message_parts"] = message.parts
+            if message_metadata := message.metadata:
+                metadata |= json.loads(message_metadata)
+        if comment is not None:
+            told["comment"] = comment
+        return Event(**told, metadata=metadata, payload=json.loads(shared.payload) if shared.payload else {})
 
 
 def _skipped(row: Row[Any]) -> Select[Any]:

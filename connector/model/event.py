@@ -4,9 +4,11 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha1
 from typing import Any
 
 EVENT_NAMESPACE = uuid.UUID("5f0c6f0e-0c1a-5d0b-9a5e-6f6a2c3b7d10")
+_NAMESPACE = EVENT_NAMESPACE.bytes
 
 
 class Status(StrEnum):
@@ -136,8 +138,13 @@ def message_id(dispatch_id: str, ordinal: int) -> str:
 
 
 def event_id(message: str, status: str) -> str:
-    """The id of a message's event: the same whether it was called back or polled."""
-    return str(uuid.uuid5(EVENT_NAMESPACE, f"{message}:{status}"))
+    """The id of a message's event, a UUIDv5: the same whether it was called back or polled."""
+    # The library's own uuid5 takes thrice as long, and was a fifth of what reading the log costs.
+    digest = bytearray(sha1(_NAMESPACE + f"{message}:{status}".encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def provider_event_id(integration_id: str, provider_id: str, status: str) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from api_kit import build
 from receiving_kit import ADA, BO, CY, DI, EM, Api, Clock, send_to, settings_of, sql
+from sending_kit import CAMPAIGN, Host, people
 
-from connector import Connector, Dispatch, NotFound, ReadFailed, RecipientsError
+from connector import Connector, Dispatch, NotFound, ReadFailed, ReadRefused, RecipientsError
 from connector.extension import Provider
 from connector.extension.plugins import Plugins
 from connector.model.outcome import InDoubt
@@ -137,3 +138,21 @@ def test_an_integration_that_is_gone_or_moved(tmp_path: Path, told: Told, api: A
         ):
             other.dispatch(number).feedback([ADA])
     assert told.calls == []
+
+
+def test_over_http(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan, integration={"delivery_feedback": True})
+    rows = people(3)
+    dispatch = connector.send(CAMPAIGN, rows)
+    assert dispatch.feedback(row["to"] for row in rows[:2]) == 2
+    (batch,) = plan.batches()
+    assert f"POST batches/{batch['id']}/delivery_feedback" in plan.requests
+
+
+def test_over_http_where_it_was_not_announced(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan)
+    rows = people(1)
+    with pytest.raises(ReadRefused, match="while delivery_feedback was set"):
+        connector.send(CAMPAIGN, rows).feedback(rows[0]["to"])
