@@ -45,7 +45,17 @@ NAMES = {
     "sending": ["Campaign", "Connector", "Dispatch", "Preview", "Recipient", "Report"],
     "events": ["Event", "EventKind", "Sink", "SinkState", "Status", "StatusCodeSource"],
     "callbacks": ["Request", "Response"],
-    "looking": ["AccountState", "DispatchLine", "DoubtfulBatch", "Finding", "KeptReport", "Person", "Polled", "Trial"],
+    "looking": [
+        "AccountState",
+        "DispatchLine",
+        "DoubtfulBatch",
+        "Finding",
+        "KeptReport",
+        "Person",
+        "Polled",
+        "Silence",
+        "Trial",
+    ],
     "reasons": ["WhyKept"],
     "errors": [
         "CampaignError",
