@@ -81,7 +81,7 @@ class AnswerLost(Exception):
     """The request may have been received, but no answer came."""
 
 
-class Silence(StrEnum):
+class Unanswered(StrEnum):
     """Why no answer came from an address."""
 
     unknown_host = "unknown_host"
@@ -103,7 +103,7 @@ class Silence(StrEnum):
 class NoAnswer(Exception):
     """No answer came from an address."""
 
-    def __init__(self, why: Silence) -> None:
+    def __init__(self, why: Unanswered) -> None:
         self.why = why
         super().__init__(why)
 
@@ -460,22 +460,22 @@ def knock(url: str, content: bytes, headers: Mapping[str, str], *, timeout_secon
         raise NoAnswer(_silence(error)) from None
 
 
-def _silence(error: Exception) -> Silence:
+def _silence(error: Exception) -> Unanswered:
     causes = list(_causes(error))
-    kinds: list[tuple[type[BaseException], Silence]] = [
-        (ssl.SSLCertVerificationError, Silence.certificate),
-        (ssl.SSLError, Silence.encryption),
-        (socket.gaierror, Silence.unknown_host),
-        (httpx.InvalidURL, Silence.unknown_host),
-        (ConnectionRefusedError, Silence.refused),
-        (httpx.TimeoutException, Silence.too_slow),
-        (httpx.ConnectError, Silence.unreachable),
-        (httpx.ProxyError, Silence.unreachable),
+    kinds: list[tuple[type[BaseException], Unanswered]] = [
+        (ssl.SSLCertVerificationError, Unanswered.certificate),
+        (ssl.SSLError, Unanswered.encryption),
+        (socket.gaierror, Unanswered.unknown_host),
+        (httpx.InvalidURL, Unanswered.unknown_host),
+        (ConnectionRefusedError, Unanswered.refused),
+        (httpx.TimeoutException, Unanswered.too_slow),
+        (httpx.ConnectError, Unanswered.unreachable),
+        (httpx.ProxyError, Unanswered.unreachable),
     ]
     for kind, silence in kinds:
         if any(isinstance(cause, kind) for cause in causes):
             return silence
-    return Silence.broken_off
+    return Unanswered.broken_off
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

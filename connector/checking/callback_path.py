@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select
 
 from connector.checking.finding import Finding, Result
 from connector.extension.provider import Provider
-from connector.http import Answer, NoAnswer, Silence, knock
+from connector.http import Answer, NoAnswer, Unanswered, knock
 from connector.ledger import counters
 from connector.ledger.database import Ledger
 from connector.ledger.tables import WhyKept, kept_reports
@@ -61,7 +61,7 @@ def prove(
         _remove_left_ones(connection, clock() - LEFT_AFTER)
         before = counters.read(connection).get(integration_id, {})
     started = time.monotonic()
-    answer: Answer | Silence
+    answer: Answer | Unanswered
     try:
         url = f"{public_url}{callbacks.PATH}{integration_id}/{key}"
         answer = knock(url, request.body, request.headers, timeout_seconds=TIMEOUT_SECONDS)
@@ -128,8 +128,8 @@ def is_local(url: str) -> bool:
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or "." not in host
 
 
-def _what_happened(answer: Answer | Silence, public_url: str, behind: str, ledger: Ledger) -> str:
-    if isinstance(answer, Silence):
+def _what_happened(answer: Answer | Unanswered, public_url: str, behind: str, ledger: Ledger) -> str:
+    if isinstance(answer, Unanswered):
         return _silence(answer, public_url, behind)
     ours = _ours(answer, public_url, ledger)
     if ours is not None:
@@ -191,33 +191,33 @@ def _ours(answer: Answer, public_url: str, ledger: Ledger) -> str | None:
     )
 
 
-def _silence(why: Silence, public_url: str, behind: str) -> str:
+def _silence(why: Unanswered, public_url: str, behind: str) -> str:
     host = urlsplit(public_url).hostname
     match why:
-        case Silence.unknown_host:
+        case Unanswered.unknown_host:
             return f"The internet knows no machine named {host}. Look for a slip in [server] public_url, or in its DNS."
-        case Silence.refused:
+        case Unanswered.refused:
             return (
                 f"Nothing listens at {public_url}. It must lead to {behind}, where `connector serve` listens; "
                 "check its port, too."
             )
-        case Silence.certificate:
+        case Unanswered.certificate:
             return (
                 f"{host} shows no certificate that can be trusted: it has run out, is self-signed, or is for another "
                 "name. A provider refuses it, too: get one that is right."
             )
-        case Silence.encryption:
+        case Unanswered.encryption:
             return f"{public_url} doesn't speak HTTPS as it should. If there is no encryption there, write http://."
-        case Silence.too_slow:
+        case Unanswered.too_slow:
             return (
                 f"{public_url} did not answer within {TIMEOUT_SECONDS:.0f} seconds: a firewall may swallow requests, "
                 f"or what answers there can't reach {behind}."
             )
-        case Silence.unreachable:
+        case Unanswered.unreachable:
             return (
                 f"No way leads to {public_url} from here: check the network, a firewall, and the settings of a proxy."
             )
-        case Silence.broken_off:
+        case Unanswered.broken_off:
             return (
                 f"{public_url} broke off the connection, or what listens there is no web server. Check its port, and "
                 "whether it is http:// or https://."

@@ -15,7 +15,7 @@ from cli_kit import SIMULATOR, Desk
 from setup_kit import answering, findings, free_port
 
 from connector import Connector
-from connector.http import NoAnswer, Silence, knock
+from connector.http import NoAnswer, Unanswered, knock
 from connector.server.serve import serving
 from connector.simulator.asking import have_somebody_write
 from connector.tracking import callbacks
@@ -168,7 +168,7 @@ def speaking(what: bytes | None, context: ssl.SSLContext | None = None) -> Itera
 
 
 def test_every_way_of_not_answering_is_told_apart() -> None:
-    def why(url: str) -> Silence:
+    def why(url: str) -> Unanswered:
         with pytest.raises(NoAnswer) as caught:
             knock(url, b"{}", {}, timeout_seconds=0.5)
         return caught.value.why
@@ -176,13 +176,13 @@ def test_every_way_of_not_answering_is_told_apart() -> None:
     untrusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(untrusted)
     with speaking(b"", untrusted) as port:
-        assert why(f"https://127.0.0.1:{port}/") is Silence.certificate
+        assert why(f"https://127.0.0.1:{port}/") is Unanswered.certificate
     with speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        assert why(f"https://127.0.0.1:{port}/") is Silence.encryption
+        assert why(f"https://127.0.0.1:{port}/") is Unanswered.encryption
     with speaking(b"220 mail.example.com\r\n") as port:
-        assert why(f"http://127.0.0.1:{port}/") is Silence.broken_off
+        assert why(f"http://127.0.0.1:{port}/") is Unanswered.broken_off
     with speaking(None) as port:
-        assert why(f"http://127.0.0.1:{port}/") is Silence.too_slow
+        assert why(f"http://127.0.0.1:{port}/") is Unanswered.too_slow
 
 
 def test_wrong_credentials_and_a_secret_that_is_missing(desk: Desk) -> None:
