@@ -35,7 +35,7 @@ def main(recipients: Path, url: str, database: Path) -> None:
     }
     campaign = {"name": "benchmark", "sender": SENDER, "max_parts": 3, "message": {"text": TEXT}}
     with Connector(settings, secrets=lambda reference: "token") as connector:
-        connector.open()
+        connector.prepare()
         # This server has no reports to ask for.
         connector.policy = replace(connector.policy, first_poll_alone=timedelta(hours=1))
         # What the imports left is not looked through on the clock.

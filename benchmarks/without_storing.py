@@ -17,7 +17,7 @@ from connector.tracking.edge import Edge
 
 def main(config: str) -> None:
     with listen("127.0.0.1", 0) as listening, Connector.from_config(config) as connector:
-        connector.open()
+        connector.prepare()
         providers = {line.integration_id: line.provider for line in connector.lines.values()}
 
         def read(request: Request) -> Response:

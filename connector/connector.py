@@ -230,7 +230,7 @@ class Connector:
             callback_base=f"{public_url}{callbacks.PATH}{integration_id}" if public_url else None,
         )
 
-    def open(self) -> None:
+    def prepare(self) -> None:
         """Open the ledger and set up every integration now, so that what is wrong shows at once."""
         _ = self.lines
 
@@ -559,7 +559,7 @@ class Connector:
     def _handing_over(self, stop: threading.Event | None = None, *, max_seconds: float | None = None) -> Iterator[None]:
         """Hand events to the sinks while a block runs."""
         if self._sinks:
-            self.open()
+            self.prepare()
         with self._readers.running(stop=stop, max_seconds=max_seconds):
             yield
 
@@ -673,7 +673,7 @@ class Connector:
 
     def sinks(self) -> list[SinkState]:
         """Every sink that this ledger knows, how far it has come, and what troubles it."""
-        self.open()
+        self.prepare()
         with self.ledger.read() as connection:
             return cursors.states(connection)
 

@@ -42,7 +42,7 @@ def test_production_never_imports_a_simulator(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom connector import Connector\n"
         "connector = Connector({'integrations': {'a': {'provider': 'sinch-sms', 'service_plan_id': 'p',"
-        " 'api_token': 'env:TOKEN', 'region': 'eu'}}})\nconnector.open()\nconnector.close()\n"
+        " 'api_token': 'env:TOKEN', 'region': 'eu'}}})\nconnector.prepare()\nconnector.close()\n"
         "print([name for name in sys.modules if 'simulat' in name])"
     )
     assert _from_elsewhere(code, tmp_path) == "[]\n"

@@ -81,7 +81,7 @@ def worker(config: Path) -> None:
     for. Ctrl-C or SIGTERM stop it in good order.
     """
     with Connector.from_config(config) as connector, stopping() as stop:
-        connector.open()
+        connector.prepare()
         read_secrets(connector, connector.settings.integrations)
         if connector.worker_is_running():
             say(TAKEN)

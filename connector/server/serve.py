@@ -76,7 +76,7 @@ def serve(
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve in the main thread until SIGINT or SIGTERM; what is under way is finished first."""
-    connector.open()
+    connector.prepare()
     connector.recorder.start()
     # uvicorn stops in good order and then raises the signal anew for whoever handled it before: the worker
     # must still finish what is under way.
@@ -93,7 +93,7 @@ def serve(
 def serving(connector: Connector, *, with_worker: bool = True, listening: socket.socket | None = None) -> Iterator[str]:
     """Serve in a thread, on a free port of loopback where no socket is given; gives the base URL."""
     with listening or listen("127.0.0.1", 0) as listening:
-        connector.open()
+        connector.prepare()
         connector.recorder.start()
         answered = threading.Event()
         server = _Uvicorn(connector, answered.set)

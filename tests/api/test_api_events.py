@@ -76,7 +76,7 @@ def test_waiting_for_a_dispatch_hands_its_events_over(connector: Connector, api:
 def test_where_another_process_works_events_alone_are_handed_over(
     tmp_path: Path, api: Api, clock: Clock, platform: Platform, connector: Connector
 ) -> None:
-    connector.open()
+    connector.prepare()
     with build(tmp_path, api, clock) as other:
         send_to(other, ADA)
         with other.ledger.hold("worker"):
@@ -249,7 +249,7 @@ def test_one_reader_at_a_time(tmp_path: Path, api: Api, clock: Clock, platform: 
 
     platform.before = hold
     other_platform = Platform()
-    connector.open()
+    connector.prepare()
     with build(tmp_path, api, clock, on_event=other_platform) as other:
         with beside(lambda: send_to(connector, ADA, BO)):
             assert inside.wait(60)
@@ -336,7 +336,7 @@ def test_events_come_as_they_happen_while_it_runs(connector: Connector, api: Api
 def test_who_stands_by_hands_over_all_the_same(
     tmp_path: Path, api: Api, clock: Clock, platform: Platform, connector: Connector
 ) -> None:
-    connector.open()
+    connector.prepare()
     stop = threading.Event()
     with build(tmp_path, api, clock) as other, other.ledger.hold("worker"), beside(lambda: connector.run(stop)):
         campaign = {"name": "spring", "message": {"text": "Hello"}, "sender": "Shop"}
@@ -381,7 +381,7 @@ def test_nothing_is_lost_by_kills(tmp_path: Path, api: Api, clock: Clock) -> Non
     """Each life of the host is killed in the midst; the next takes over at once, and misses nothing."""
     numbers = fictional_numbers()
     with build(tmp_path, api, clock, on_event=Platform()) as connector:
-        connector.open()
+        connector.prepare()
     with build(tmp_path, api, clock) as connector:
         send_to(connector, *(next(numbers) for _ in range(3000)))
         log = [f"{event.position} {event.id}" for event in told(connector)]

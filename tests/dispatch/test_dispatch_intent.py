@@ -76,7 +76,7 @@ def test_totals_messages_and_events_agree_at_every_moment(host: Host) -> None:
     plan = host.plan(faults={"error_after": 0.3, "throttled": 0.2, "drop_after": 0.2, "callback_doubled": 0.2})
     connector = host.connector(plan, tracking={"doubt_window_seconds": 0, "resend_lead_seconds": 60})
     beside = host.connector(plan)
-    beside.open()
+    beside.prepare()
     found: list[Any] = []
     counted = 0
     done = threading.Event()

@@ -41,7 +41,7 @@ def test_a_pause_that_the_provider_asked_for_is_kept(host: Host) -> None:
 
 def test_an_unknown_account_is_told_with_those_that_are_known(host: Host) -> None:
     connector = host.connector(host.plan())
-    connector.open()
+    connector.prepare()
     (account,) = connector.accounts()
     with pytest.raises(NotFound, match=account.name):
         connector.set_rate("letters:nowhere", 5)

@@ -158,7 +158,7 @@ def test_what_can_not_be_read_to_its_end_leaves_nothing(host: Host, plan: Plan, 
 
 def test_sums_close_at_every_moment_of_planning_and_pruning(host: Host, plan: Plan, connector: Connector) -> None:
     beside = host.connector(plan)
-    beside.open()
+    beside.prepare()
     found: list[str] = []
     seen = set()
     done = threading.Event()

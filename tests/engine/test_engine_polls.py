@@ -181,7 +181,7 @@ class TestNow:
 def test_two_integrations_on_one_account_are_asked_once(host: Host) -> None:
     plan = host.plan()
     connector = host.connector(plan, plan)
-    connector.open()
+    connector.prepare()
     write(plan)
     connector.work()
     assert gets(plan, "inbounds") == 1
@@ -192,7 +192,7 @@ def test_whoever_is_killed_between_pages_loses_nothing(host: Host) -> None:
     """How far everything was read is written down after the last page only; what was read is known again."""
     plan = host.plan()
     connector = host.connector(plan)
-    connector.open()
+    connector.prepare()
     written = [write(plan) for _ in range(150)]
     (before,) = accounts(host)
     killed = threading.Event()
@@ -219,7 +219,7 @@ def test_whoever_is_killed_between_pages_loses_nothing(host: Host) -> None:
 def test_a_list_that_is_out_of_order_is_asked_for_again_from_where_it_was(host: Host, fault: str) -> None:
     plan = host.plan()
     connector = host.connector(plan)
-    connector.open()
+    connector.prepare()
     (before,) = accounts(host)
     written = [write(plan) for _ in range(4)]
     plan.faults(**{fault: 1})

@@ -216,7 +216,7 @@ def test_a_setup_that_fails_names_the_integration(
     tmp_path: Path, api: Api, clock: Clock, answer: Any, words: str
 ) -> None:
     with connect(tmp_path, api, clock, Setup(answer)) as connector, pytest.raises(PluginError) as raised:
-        connector.open()
+        connector.prepare()
     assert str(raised.value) == words
 
 

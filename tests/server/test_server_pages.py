@@ -76,7 +76,7 @@ def test_it_is_not_ready_while_the_ledger_can_not_be_used(
 
 def test_a_ledger_that_was_made_by_a_newer_version(tmp_path: Path, api: Api, clock: Clock) -> None:
     with connect(tmp_path, api, clock) as connector:
-        connector.open()
+        connector.prepare()
         with sql(connector) as ledger:
             ledger.execute("UPDATE alembic_version SET version_num = '9999'")
     with connect(tmp_path, api, clock) as connector:

@@ -89,7 +89,7 @@ def pass_time(connector: Connector, clock: Clock, until: timedelta, step: timede
 
 
 def test_what_people_wrote_is_found_without_a_callback(connector: Connector, inbox: Inbox) -> None:
-    connector.open()
+    connector.prepare()
     identity = inbox.write(ADA)
     connector.work()
     (event,) = told(connector)
@@ -99,7 +99,7 @@ def test_what_people_wrote_is_found_without_a_callback(connector: Connector, inb
 
 @pytest.mark.parametrize("called_back_first", [True, False])
 def test_called_back_and_asked_for_is_one_event(connector: Connector, inbox: Inbox, called_back_first: bool) -> None:
-    connector.open()
+    connector.prepare()
     inbox.write()
     body = inbox.written[0][1]
     if called_back_first:
@@ -120,7 +120,7 @@ class TestAnAccountOfTwoIntegrations:
             yield made
 
     def test_is_asked_once(self, connector: Connector, inbox: Inbox) -> None:
-        connector.open()
+        connector.prepare()
         inbox.write()
         connector.work()
         assert len(inbox.asked) == 1
@@ -129,7 +129,7 @@ class TestAnAccountOfTwoIntegrations:
     @pytest.mark.parametrize("called_back_first", [True, False])
     def test_knows_what_came_through_either(self, connector: Connector, inbox: Inbox, called_back_first: bool) -> None:
         """Whichever it came through first gives the event its integration and its id, for good."""
-        connector.open()
+        connector.prepare()
         inbox.write()
         body = inbox.written[0][1]
         if called_back_first:
@@ -149,7 +149,7 @@ def test_the_first_question_begins_when_the_account_became_known(
 ) -> None:
     """What people wrote before that answers somebody else."""
     inbox.write(BO, at=NOW - timedelta(hours=1))
-    connector.open()
+    connector.prepare()
     clock.go(minutes=30)
     late = inbox.write(ADA)
     connector.work()
@@ -158,7 +158,7 @@ def test_the_first_question_begins_when_the_account_became_known(
 
 
 def test_every_page_is_read(connector: Connector, inbox: Inbox) -> None:
-    connector.open()
+    connector.prepare()
     written = [inbox.write() for _ in range(2 * PAGE + 1)]
     connector.work()
     assert replies(connector) == written
@@ -167,7 +167,7 @@ def test_every_page_is_read(connector: Connector, inbox: Inbox) -> None:
 
 def test_what_the_list_shows_late_is_not_missed(connector: Connector, inbox: Inbox, clock: Clock) -> None:
     """The provider had it before we last asked, and did not list it yet."""
-    connector.open()
+    connector.prepare()
     connector.work()
     clock.go(minutes=5)
     connector.work()
@@ -181,7 +181,7 @@ def test_what_the_list_shows_late_is_not_missed(connector: Connector, inbox: Inb
 def test_a_question_that_fails_is_asked_again_without_a_gap(
     connector: Connector, inbox: Inbox, clock: Clock, page: int
 ) -> None:
-    connector.open()
+    connector.prepare()
     connector.work()
     read_to = account(connector).inbound_read_to
     inbox.fails_at_page = page
@@ -201,7 +201,7 @@ def test_a_question_that_fails_is_asked_again_without_a_gap(
 
 
 def test_it_is_asked_less_and_less_while_it_fails(connector: Connector, inbox: Inbox, clock: Clock) -> None:
-    connector.open()
+    connector.prepare()
     inbox.fails_at_page = 0
     pass_time(connector, clock, timedelta(hours=1))
     pauses = [later - earlier for earlier, later in zip(inbox.asked_at, inbox.asked_at[1:], strict=False)]
@@ -222,7 +222,7 @@ def test_a_plugin_that_fails_is_named_and_nothing_is_passed_over(
 
     wrong = Wrong()
     with connect(tmp_path, api, clock, wrong) as connector:
-        connector.open()
+        connector.prepare()
         identity = inbox.write()
         connector.work()
         assert account(connector).trouble == (
@@ -237,7 +237,7 @@ def test_a_plugin_that_fails_is_named_and_nothing_is_passed_over(
 def test_after_a_long_time_everything_that_is_still_listed_is_asked_for(
     connector: Connector, inbox: Inbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connector.open()
+    connector.prepare()
     connector.work()
     written = [inbox.write(at=NOW + timedelta(days=day)) for day in (1, 5, 9)]
     clock.go(days=10)
@@ -259,7 +259,7 @@ def test_after_a_long_time_everything_that_is_still_listed_is_asked_for(
 def test_after_a_clock_that_was_ahead_everything_that_is_listed_is_asked_for(
     connector: Connector, inbox: Inbox, clock: Clock
 ) -> None:
-    connector.open()
+    connector.prepare()
     clock.go(days=3)
     connector.work()
     clock.now = NOW + timedelta(hours=2)
@@ -283,7 +283,7 @@ def pauses(inbox: Inbox) -> list[int]:
 def test_where_nobody_is_called_back_it_is_asked_every_few_minutes(
     connector: Connector, inbox: Inbox, clock: Clock
 ) -> None:
-    connector.open()
+    connector.prepare()
     connector.work()
     pass_time(connector, clock, timedelta(minutes=20))
     longest = round(LONGEST_PAUSE / timedelta(minutes=1))
@@ -295,7 +295,7 @@ def test_where_nobody_is_called_back_it_is_asked_every_few_minutes(
 
 
 def test_where_callbacks_arrive_it_is_asked_once_an_hour(connector: Connector, inbox: Inbox, clock: Clock) -> None:
-    connector.open()
+    connector.prepare()
 
     def hours(count: int) -> None:
         for _ in range(count * 60):
@@ -330,7 +330,7 @@ def test_an_account_out_of_reach_is_not_asked(
 ) -> None:
     down = [CheckResult("reach", False, "Nobody answers.", reached=False)]
     monkeypatch.setattr(api.provider, "check", lambda provider: down)
-    connector.open()
+    connector.prepare()
     connector.work()
     accepts = api.send
 
@@ -354,7 +354,7 @@ def test_an_account_out_of_reach_is_not_asked(
 
 def test_what_sends_into_trouble_is_not_hidden(connector: Connector, api: Api, inbox: Inbox, clock: Clock) -> None:
     """That nothing can be sent is worse than that replies can't be listed."""
-    connector.open()
+    connector.prepare()
     connector.work()
 
     def refuse(batch: Any) -> Any:
@@ -379,7 +379,7 @@ def test_a_provider_that_declines_is_not_asked(
 
 def test_who_leaves_does_not_wait_for_the_last_page(connector: Connector, api: Api, clock: Clock) -> None:
     """What was read is kept, and all of it is asked for once more."""
-    connector.open()
+    connector.prepare()
     read_to = account(connector).inbound_read_to
     clock.go(minutes=1)
     pages, enough, stop = 0, threading.Event(), threading.Event()
@@ -404,7 +404,7 @@ def test_who_leaves_does_not_wait_for_the_last_page(connector: Connector, api: A
 
 
 def test_what_cannot_be_read_is_kept_once_and_the_rest_counts(connector: Connector, api: Api, clock: Clock) -> None:
-    connector.open()
+    connector.prepare()
     strange = {**inbound(ADA, "01STRANGE"), "type": "mo_smoke_signal"}
     api.inbound = lambda since: [{"inbounds": [strange, inbound(BO, "01REPLY")]}]
     connector.work()
