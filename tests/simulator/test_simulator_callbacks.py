@@ -1,5 +1,7 @@
 import socket
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 from callback_receiver import Receiver
@@ -79,6 +81,49 @@ def test_a_receiver_that_asks_for_less_gets_fewer_at_a_time_until_it_keeps_up(
         send(client, receiver.url)
     counts = callbacks_of(client)
     assert (counts["at_once"], counts["retried"], counts["waiting"]) == (4, 4, 0)
+
+
+class Overwhelmed(BaseHTTPRequestHandler):
+    """Asks the first four for less, and notes how many come at the same time after them."""
+
+    protocol_version = "HTTP/1.1"
+    lock = threading.Lock()
+    asked = 0
+    here = 0
+    most = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        kind = type(self)
+        with kind.lock:
+            kind.asked += 1
+            refused = kind.asked <= 4
+            kind.here += 1
+            if kind.asked > 8:
+                kind.most = max(kind.most, kind.here)
+        if not refused:
+            # Nobody sets it: others have the time to come, too.
+            threading.Event().wait(0.005)
+        with kind.lock:
+            kind.here -= 1
+        self.send_response(429 if refused else 200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_a_receiver_that_asked_for_less_is_not_overwhelmed(letters: Letters) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Overwhelmed) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        client = letters(callback_connections=4, retry_seconds=0.01)
+        send(client, f"http://127.0.0.1:{server.server_address[1]}/", NUMBERS[:40])
+        assert callbacks_of(client)["answered"] == 40
+        server.shutdown()
+        thread.join()
+    assert Overwhelmed.most == 1
 
 
 def test_callbacks_can_be_lost(letters: Letters, receiver: Receiver) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from callback_receiver import Receiver
+from connector_sinch.sms.settings import SmsSettings
 from connector_sinch.sms.simulator import SIMULATOR
 from plan_client import ANNA, Plan, a_batch
 
@@ -48,8 +49,7 @@ def test_an_expired_token_is_told_from_a_wrong_one(plan: Plans) -> None:
     plan = plan(token_life_seconds=0.001)
     answer = plan.http.post("/oauth2/token", data=GRANT, auth=("simulated-key", "simulated-key-secret"))
     old = answer.json()["access_token"]
-    while (refused := asked(plan, PROJECT, old)).status_code != 401:
-        pass
+    refused = next(answer for _ in range(1000) if (answer := asked(plan, PROJECT, old)).status_code == 401)
     assert "expired" in refused.headers["www-authenticate"]
 
 
@@ -84,14 +84,15 @@ def test_tokens_are_asked_for_by_post(plan: Plans) -> None:
     assert plan().http.get("/oauth2/token").status_code == 405
 
 
-def test_callbacks_can_carry_a_login(plan: Plans, receiver: Receiver) -> None:
-    plan = plan(callback_username="sinch", callback_password="pass:word")
+@pytest.mark.parametrize("secret", ["a secret", None])
+def test_callbacks_can_carry_a_login(plan: Plans, receiver: Receiver, secret: str | None) -> None:
+    plan = plan(callback_username="sinch", callback_password="pass:word", callback_secret=secret)
     plan.send(to=[ANNA], delivery_report="per_recipient_final", callback_url=receiver.url)
     plan.idle()
     (received,) = receiver.received
     kind, encoded = received.headers["authorization"].split()
     assert (kind, base64.b64decode(encoded)) == ("Basic", b"sinch:pass:word")
-    assert "x-sinch-webhook-signature" in received.headers
+    assert ("x-sinch-webhook-signature" in received.headers) is (secret is not None)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +121,11 @@ def test_its_settings_fit_the_way_to_authenticate(
     given: dict[str, Any], settings: dict[str, str], secrets: dict[str, str]
 ) -> None:
     options = SIMULATOR.Options(**given)
-    common = {"provider": "sinch-sms", "region": "eu", "base_url": "http://127.0.0.1:9000"}
-    assert SIMULATOR.settings("http://127.0.0.1:9000", options) == {**common, **settings}
+    common = {"region": "eu", "base_url": "http://127.0.0.1:9000"}
+    made = SIMULATOR.settings("http://127.0.0.1:9000", options)
+    assert made.pop("provider") == "sinch-sms"
+    assert made == {**common, **settings}
+    SmsSettings.model_validate(made)
     assert SIMULATOR.secrets(options) == secrets
 
 

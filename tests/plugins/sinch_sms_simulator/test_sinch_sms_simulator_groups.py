@@ -138,14 +138,23 @@ def test_a_deleted_group_is_gone(plan: Plans) -> None:
 
 def test_a_batch_goes_to_numbers_and_groups_and_to_nobody_twice(plan: Plans) -> None:
     plan = plan()
-    children = plan.group(members=[CARA, DORA])
-    group = plan.group(members=[ANNA, BERT, CARA], child_groups=[children["id"]])
-    batch = plan.send(to=[f"+{ANNA}", group["id"], children["id"]], client_reference="a")
-    assert batch["to"] == [ANNA, group["id"], children["id"]]
+    grandchildren = plan.group(members=[DORA])
+    children = plan.group(members=[CARA], child_groups=[grandchildren["id"]])
+    group, other = plan.group(members=[ANNA, BERT, CARA], child_groups=[children["id"]]), plan.group(members=[BERT])
+    batch = plan.send(to=[f"+{ANNA}", group["id"], other["id"]], client_reference="a")
+    assert batch["to"] == [ANNA, group["id"], other["id"]]
     assert recipients(plan, batch) == {ANNA, BERT, CARA, DORA}
     account = plan.account()
     assert (account["accepted_once"], account["accepted_more"]) == (4, 0)
     assert plan.get("delivery_reports", client_reference="a")["count"] == 4
+
+
+def test_groups_that_hold_each_other_are_read_once(plan: Plans) -> None:
+    plan = plan()
+    one = plan.group(members=[ANNA])
+    other = plan.group(members=[BERT], child_groups=[one["id"]])
+    plan.call("PUT", f"groups/{one['id']}", {"members": [ANNA], "child_groups": [other["id"]]})
+    assert recipients(plan, plan.send(to=[one["id"]])) == {ANNA, BERT}
 
 
 def test_groups_of_a_scheduled_batch_are_read_when_it_is_sent(plan: Plans) -> None:

@@ -187,6 +187,18 @@ def test_a_message_that_waits_past_its_expiry_is_aborted(plan: Plans) -> None:
     assert plan.get(f"batches/{batch['id']}/delivery_report/{ANNA}")["code"] == 406
 
 
+def test_countries_and_phases_have_outcomes_of_their_own(plan: Plans) -> None:
+    plan = plan(countries={"SE": "Failed:150"}, phases=[{"endings": {BERT: "Rejected:61"}}])
+    batch = plan.send(to=[ANNA, BERT, "46701740605"])
+    plan.idle()
+    statuses = plan.get(f"batches/{batch['id']}/delivery_report", type="full")["statuses"]
+    assert {status["code"]: status["recipients"] for status in statuses} == {
+        0: [ANNA],
+        61: [BERT],
+        150: ["46701740605"],
+    }
+
+
 def test_a_report_can_wait_for_its_time(plan: Plans) -> None:
     plan = plan(report_delay_seconds=3600)
     batch = plan.send(to=[ANNA], client_reference="a")
