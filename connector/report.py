@@ -231,11 +231,13 @@ def build(
     )
     delivered, read = counts.get(MessageState.delivered, 0), counts.get(MessageState.read, 0)
     unreported = counts.get(totals.OPEN, 0) + counts.get(MessageState.unconfirmed, 0)
+    state = state_of(dispatch, counts)
     return Report(
         dispatch=dispatch.id,
         campaign=dispatch.campaign_name,
-        state=state_of(dispatch, counts),
-        cause=dispatch.cause,
+        state=state,
+        # What kept some back concerns nobody any more.
+        cause=None if state == DispatchState.finished else dispatch.cause,
         recipients=counts.get(totals.ROWS, 0),
         skipped=Skips(sum(reasons.values()), reasons),
         waiting=counts.get(totals.WAITING, 0),

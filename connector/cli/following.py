@@ -88,7 +88,10 @@ def _unfinished(report: Report, final: bool, interrupted: bool, working: bool) -
     if report.state not in (DispatchState.running, DispatchState.finished):
         return
     left = report.waiting + report.sending
-    if left and working:
+    if left and report.cause:
+        yield f"{left} of its messages are not sent. {_sentence(report.cause)}"
+        yield f"To go on with all: connector resume {report.dispatch}"
+    elif left and working:
         yield (
             f"{left} of its messages are not sent yet, and another process goes on sending them. "
             f"To stop that: connector pause {report.dispatch}"

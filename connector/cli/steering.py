@@ -58,6 +58,9 @@ def resume(config: Path, dispatch_id: str, wait: bool, as_json: bool) -> None:
         dispatch = connector.dispatch(dispatch_id)
         if not connector.worker_is_running():
             read_secrets(connector, [dispatch.integration])
+        if dispatch.report().state == DispatchState.cancelled:
+            say(f"The dispatch {dispatch.id} was cancelled, and can't be taken up again.")
+            sys.exit(1)
         dispatch.resume()
         interrupted = False
         if dispatch.report().state != DispatchState.planning:
@@ -74,8 +77,8 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
     """End a dispatch for good: nobody who still waits gets the message.
 
     Use it when a campaign must not go on; `pause` is for one that may. What the provider has taken and not sent yet
-    is called back there, as far as the provider allows it, while `connector serve` or `connector worker` runs. ID is
-    the id or the key of a dispatch; `dispatches` lists them.
+    is called back there, as far as the provider allows it. ID is the id or the key of a dispatch; `dispatches` lists
+    them.
     """
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)
@@ -87,17 +90,26 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
         if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not click.confirm(question, err=True):
             say("Nothing was cancelled.")
             sys.exit(1)
+        if report.state == DispatchState.planning:
+            say("Its recipients are still being read, and nothing of it is sent: end that `send` with Ctrl-C.")
+            sys.exit(1)
         news = dispatch.cancel()
+        # Where nobody else works, the provider is asked here.
+        follow(dispatch, final=False)
         report = dispatch.report()
     if as_json:
         document({"dispatch": report.dispatch, "state": report.state, "skipped": report.skipped.total})
-    elif news:
-        click.echo(
-            f"The dispatch {report.dispatch} is cancelled: "
-            f"{count(report.skipped.by_reason.get(SkipReason.cancelled, 0))} messages that waited are not sent."
-        )
-    else:
+        return
+    if not news:
         click.echo(f"The dispatch {report.dispatch} was cancelled before.")
+        return
+    withdrawn = report.skipped.by_reason.get(SkipReason.cancelled, 0)
+    click.echo(f"The dispatch {report.dispatch} is cancelled: {count(withdrawn)} messages that waited are not sent.")
+    if report.open:
+        click.echo(
+            f"{count(report.open)} messages were with the provider already, and are called back where it still allows "
+            f"that. For whom it came too late is told by their reports: connector report {report.dispatch}"
+        )
 
 
 @click.command("retry")

@@ -1,13 +1,16 @@
 """`connector dispatches`, `status`, `pause`, `resume`, `cancel` and `retry`."""
 
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
-from cli_kit import Desk
+from cli_kit import CAMPAIGN, Desk
 
 from connector import Connector
+from connector.model.batch import utc_now
 
 
 def planned(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -65,8 +68,52 @@ def test_what_is_cancelled_is_never_sent(desk: Desk, monkeypatch: pytest.MonkeyP
     report = desk.json("report", dispatch)
     assert report["skipped"]["by_reason"] == {"cancelled": 4}
     assert "cancelled before it was this person's turn" in desk.run("report", dispatch).stdout
-    desk.run("resume", dispatch)
+    resumed = desk.run("resume", dispatch)
+    assert (resumed.exit_code, "can't be taken up again" in resumed.stderr) == (1, True)
     assert desk.account()["sends"] == {}
+
+
+def test_what_the_provider_has_is_called_back_by_cancel_itself(desk: Desk) -> None:
+    desk.people(3)
+    desk.write(
+        "campaign.toml", CAMPAIGN.replace("[message]", f"send_at = {utc_now() + timedelta(minutes=10)}\n[message]")
+    )
+    with desk.start("worker") as worker:
+        planned = desk.run("send", "campaign.toml", "--recipients", "people.csv")
+        assert planned.exit_code == 0, planned.output
+        (line,) = desk.json("dispatches")["dispatches"]
+        while not desk.json("report", line["id"])["enqueued"]:
+            worker.signal(0)
+        worker.signal(signal.SIGTERM)
+        worker.end()
+    told = desk.run("cancel", line["id"])
+    assert "3 messages were with the provider already" in told.stdout
+    assert {batch["canceled"] for batch in desk.http.get("/_simulator/batches").json()["batches"]} == {True}
+    desk.run("poll", line["id"])
+    assert desk.json("report", line["id"])["rejected"] == 3
+
+
+def test_a_country_that_is_paused_is_told_with_the_way_on(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(countries={"SE": "Aborted:412"})
+    desk.write("campaign.toml", CAMPAIGN)
+    rows = ["to,name,sender", "+46701740605,Ada,First", "+46701740606,Bo,Later", "+12015550123,Cy,Later"]
+    desk.write("people.csv", "\n".join(rows) + "\n")
+    account = "sinch-sms:simulated-plan"
+    desk.configure(**{f'accounts."{account}"': {"messages_per_second": 0.001}})
+    with desk.start("send", "campaign.toml", "--recipients", "people.csv") as sending:
+        while not desk.json("dispatches")["dispatches"] or not desk.account()["numbers"]:
+            sending.signal(0)
+        (line,) = desk.json("dispatches")["dispatches"]
+        while not desk.json("report", line["id"])["rejected"]:
+            desk.run("poll", line["id"])
+        # The one in the other country may go now; who is left in this one waits.
+        desk.run("rate", account, "1000")
+        status, _, errors = sending.end()
+    assert status == 1
+    assert "1 of its messages are not sent. Nobody else is sent to in these countries" in errors
+    assert "SE:" in errors
+    assert f"connector resume {line['id']}" in errors
+    assert desk.account()["numbers"] == 2
 
 
 def test_the_accounts_health_is_in_plain_words(desk: Desk) -> None:
