@@ -1,8 +1,8 @@
 """What is known of one person: the messages of every dispatch, what became of them, and what the person answered."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,6 @@ from connector.extension.provider import Provider
 from connector.ledger import log, totals
 from connector.ledger.tables import (
     BatchState,
-    DispatchState,
     MessageState,
     WhyKept,
     addresses,
@@ -73,17 +72,18 @@ class History:
     """Why it was skipped."""
     raw_status: str | None
     """The provider's own word for the last that it said."""
-    batch: str | None
-    batch_state: str | None
-    attempts: list[Attempt]
-    look_ups: int
-    last_look_up: str | None
-    next_look_up: datetime | None
     events: list[Event]
     """What happened, replies included, oldest first."""
-    codes: list[ErrorCode]
+    codes: list[ErrorCode] = field(default_factory=list)
     """What the codes in the events mean."""
-    beside: list[BesideTheLog]
+    beside: list[BesideTheLog] = field(default_factory=list)
+    batch: str | None = None
+    batch_state: str | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    """How often the batch was sent, and how each time ended."""
+    look_ups: int = 0
+    last_look_up: str | None = None
+    next_look_up: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,15 @@ def person(connection: Connection, number: str, providers: Mapping[str, type[Pro
     Costs one look-up, and one pass over the events of each dispatch that the person is in.
     """
     known = {row.name: providers.get(row.provider) for row in connection.execute(select(integrations))}
-    found = [
-        _history(connection, dispatch, ordinal, known.get(dispatch.integration))
-        for dispatch, ordinal in _places(connection, number)
-    ]
+    found = []
+    for dispatch, ordinal in _places(connection, number):
+        found.append(_history(connection, dispatch, ordinal, known.get(dispatch.integration)))
+        found += _repeats(connection, dispatch, number)
     return Person(number, found, log.of_nobody(connection, number))
 
 
-def _places(connection: Connection, number: str) -> Iterable[tuple[Row[Any], int]]:
-    """Every row of every dispatch that has this number, the newest dispatch first."""
+def _places(connection: Connection, number: str) -> Iterator[tuple[Row[Any], int]]:
+    """The first row of every dispatch that has this number, the newest dispatch first."""
     rows = connection.execute(
         select(addresses.c.dispatch, addresses.c.ordinal).where(
             addresses.c.address == number, addresses.c.dispatch.in_(select(dispatches.c.number))
@@ -122,53 +122,79 @@ def _places(connection: Connection, number: str) -> Iterable[tuple[Row[Any], int
         select(dispatches).where(dispatches.c.number.in_(first)).order_by(dispatches.c.number.desc())
     ):
         yield dispatch, first[dispatch.number]
-        if totals.read(connection, dispatch.number).get(totals.SKIPPED + SkipReason.duplicate):
-            # Only the first row of a person is found by its address.
-            repeats = select(messages.c.ordinal).where(
-                messages.c.dispatch == dispatch.number,
-                messages.c.reason == SkipReason.duplicate,
-                messages.c.address == number,
-            )
-            for ordinal in connection.scalars(repeats.order_by(messages.c.ordinal)).all():
-                yield dispatch, ordinal
+
+
+def _repeats(connection: Connection, dispatch: Row[Any], number: str) -> list[History]:
+    """The further rows of a person in a dispatch, which are skipped."""
+    if not totals.read(connection, dispatch.number).get(totals.SKIPPED + SkipReason.duplicate):
+        return []
+    rows = connection.execute(
+        select(messages)
+        .where(
+            messages.c.dispatch == dispatch.number,
+            messages.c.reason == SkipReason.duplicate,
+            messages.c.address == number,
+        )
+        .order_by(messages.c.ordinal)
+    ).all()
+    return [_told(dispatch, row, [event]) for row, event in zip(rows, log.of_skipped(connection, rows), strict=True)]
 
 
 def _history(connection: Connection, dispatch: Row[Any], ordinal: int, provider: type[Provider] | None) -> History:
     message = connection.execute(
         select(messages).where(messages.c.dispatch == dispatch.number, messages.c.ordinal == ordinal)
     ).one()
-    sender = connection.scalar(
-        select(shapes.c.sender).where(shapes.c.dispatch == dispatch.number, shapes.c.shape == message.shape)
-    )
-    batch = None if message.state == MessageState.skipped else _batch(connection, message)
     happened = log.of_message(connection, message)
+    told = _told(dispatch, message, happened)
+    batch = _batch(connection, message)
+    return replace(
+        told,
+        sender=connection.scalar(
+            select(shapes.c.sender).where(shapes.c.dispatch == dispatch.number, shapes.c.shape == message.shape)
+        ),
+        codes=_codes(happened, provider),
+        beside=_beside(connection, message),
+        **({} if batch is None else _of_batch(connection, told, batch)),
+    )
+
+
+def _told(dispatch: Row[Any], message: Row[Any], happened: list[Event]) -> History:
+    """What a message's own row tells."""
+    skipped = message.state in (MessageState.skipped, MessageState.withdrawn)
     return History(
-        message_id=message_id(dispatch.id, ordinal),
+        message_id=message_id(dispatch.id, message.ordinal),
         dispatch=dispatch.id,
         campaign=dispatch.campaign_name,
         campaign_id=dispatch.campaign_id,
         integration=dispatch.integration,
         customer_id=message.customer_id,
-        sender=sender,
+        sender=None,
         country=message.country,
         number_of_message_parts=message.parts,
-        state=_state(dispatch, message, batch),
+        state=MessageState.skipped if skipped else message.state or totals.WAITING,
         reason=message.reason,
         raw_status=message.raw_status,
-        batch=None if batch is None else batch.key,
-        batch_state=None if batch is None else batch.state,
-        attempts=[] if batch is None else _attempts(connection, batch.number),
-        look_ups=0 if batch is None else batch.look_ups,
-        last_look_up=None if batch is None else batch.last_look_up,
-        next_look_up=batch.due_at if batch is not None and batch.state == BatchState.in_doubt else None,
         events=happened,
-        codes=_codes(happened, provider),
-        beside=_beside(connection, message),
     )
+
+
+def _of_batch(connection: Connection, told: History, batch: Row[Any]) -> dict[str, Any]:
+    """What the batch of a message adds."""
+    return {
+        "state": STATE_OF_BATCH.get(batch.state, str(batch.state)) if told.state == totals.WAITING else told.state,
+        "batch": batch.key,
+        "batch_state": batch.state,
+        "attempts": _attempts(connection, batch.number),
+        "look_ups": batch.look_ups,
+        "last_look_up": batch.last_look_up,
+        "next_look_up": batch.due_at if batch.state == BatchState.in_doubt else None,
+    }
 
 
 def _batch(connection: Connection, message: Row[Any]) -> Row[Any] | None:
     """The batch that carries a message: of one that was split, the part."""
+    if message.state == MessageState.skipped:
+        return None
     return connection.execute(
         select(batches)
         .where(
@@ -180,16 +206,6 @@ def _batch(connection: Connection, message: Row[Any]) -> Row[Any] | None:
         .order_by(batches.c.number.desc())
         .limit(1)
     ).first()
-
-
-def _state(dispatch: Row[Any], message: Row[Any], batch: Row[Any] | None) -> str:
-    if message.state == MessageState.withdrawn:
-        return MessageState.skipped
-    if message.state is not None:
-        return str(message.state)
-    if batch is None or dispatch.state == DispatchState.planning:
-        return totals.WAITING
-    return STATE_OF_BATCH.get(batch.state, str(batch.state))
 
 
 def _attempts(connection: Connection, batch: int) -> list[Attempt]:

@@ -1,7 +1,8 @@
 """The log of events: blocks are written, events are read."""
 
 import json
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,6 +87,20 @@ def of_message(connection: Connection, message: Row[Any]) -> list[Event]:
     ).all()
     context = _Context(connection, rows)
     return [context.event_of(row, message) for row in rows]
+
+
+def of_skipped(connection: Connection, skipped: Sequence[Row[Any]]) -> list[Event]:
+    """How messages of one dispatch that were never part of a batch were told as skipped, in their order."""
+    if not skipped:
+        return []
+    blocks = connection.execute(
+        select(events)
+        .where(events.c.dispatch == skipped[0].dispatch, events.c.last.is_not(None))
+        .order_by(events.c.ordinal)
+    ).all()
+    context = _Context(connection, blocks)
+    starts = [block.ordinal for block in blocks]
+    return [context.event_of(blocks[bisect_right(starts, row.ordinal) - 1], row) for row in skipped]
 
 
 def of_nobody(connection: Connection, recipient: str) -> list[Event]:
