@@ -194,6 +194,7 @@ def test_a_celery_task(account: Account, tmp_path: Path) -> None:
             "data_folder_in": str(folders["queue"]),
             "data_folder_out": str(folders["queue"]),
             "control_folder": str(folders["control"]),
+            "polling_interval": 0.05,
         },
     }
     rows = "\n".join(json.dumps(row) for row in people(PEOPLE))

@@ -76,16 +76,15 @@ def test_thousands_find_their_batches(connector: Connector, told: Told, api: Api
 
 
 def test_who_got_no_message_is_named_by_place_and_nobody_is_told(connector: Connector, told: Told, api: Api) -> None:
-    lost = {"to": f"+{CY}", "sender": "Lost"}
-    api.send = lambda batch: InDoubt("lost") if batch.sender == "Lost" else default(batch)  # type: ignore[assignment]
     default = Api().send
-    text = "Hi ${name}"
+    api.send = lambda batch: InDoubt("lost") if batch.sender == "Lost" else default(batch)
     dispatch = send_to(
         connector,
         {"to": f"+{ADA}", "name": "Ada"},
         {"to": f"+{BO}"},
-        {**lost, "name": "Cy"},
-        message={"text": text},
+        {"to": f"+{DI}", "name": "Di"},
+        {"to": f"+{CY}", "name": "Cy", "sender": "Lost"},
+        message={"text": "Hi ${name}"},
     )
     assert faults(dispatch, f"+{ADA}", "12", f"+{EM}", f"+{BO}", f"+{CY}") == [
         ("recipient 2", "This can't be a phone number."),
