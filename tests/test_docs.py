@@ -75,6 +75,9 @@ def test_commands_and_their_options_exist(line: str) -> None:
     words = [word for word in shlex.split(line)[1:] if word != "&"]
     assert isinstance(cli, click.Group)
     command = cli.get_command(click.Context(cli), words[0])
+    while isinstance(command, click.Group):
+        words = words[1:]
+        command = command.get_command(click.Context(command), words[0])
     assert command is not None, f"there is no command {words[0]}"
     options = {option for parameter in command.params for option in parameter.opts}
     for word in words[1:]:
