@@ -154,8 +154,11 @@ dispatches = Table(
     Column("expire_at", Instant),
     Column("resumed_at", Instant),
     Column("paused_countries", Text),
+    Column("open", Boolean),
+    Index("dispatches_open", "open"),
 )
-"""`paused_countries`: JSON, country to what is wrong there."""
+"""`paused_countries`: JSON, country to what is wrong there. `open`: whether messages may be added one at a time;
+None: its recipients were read from a list."""
 
 shapes = Table(
     "shapes",
@@ -165,9 +168,11 @@ shapes = Table(
     Column("sender", Text),
     Column("text", Text, nullable=False),
     Column("twin_of", Integer),
+    Column("gathers", Number),
     PrimaryKeyConstraint("dispatch", "shape"),
 )
-"""What the messages of one batch share: sender and text. `twin_of`: the shape that this one was parted from."""
+"""What the messages of one batch share: sender and text. `twin_of`: the shape that this one was parted from.
+`gathers`: of an open dispatch the batch that was last added to."""
 
 messages = Table(
     "messages",
@@ -197,10 +202,22 @@ addresses = Table(
     Column("dispatch", Number, nullable=False),
     Column("address", Text, nullable=False),
     Column("ordinal", Integer, nullable=False),
-    PrimaryKeyConstraint("dispatch", "address"),
+    PrimaryKeyConstraint("dispatch", "address", "ordinal"),
     sqlite_with_rowid=False,
 )
-"""Which message went to an address; written in order after the bulk, which is where repeats are found."""
+"""Which message went to an address: of a list one, as repeats are found when this is written in order after the
+bulk; of an open dispatch any number."""
+
+additions = Table(
+    "additions",
+    metadata,
+    Column("dispatch", Number, nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    PrimaryKeyConstraint("dispatch", "key"),
+    sqlite_with_rowid=False,
+)
+"""The messages that were added to open dispatches, each by the host's own key for it."""
 
 batches = Table(
     "batches",
@@ -234,7 +251,8 @@ batches = Table(
     Column("send_at", Instant),
     Column("polls", Integer, nullable=False),
     Index("batches_by_task", "task", "due_at"),
-    Index("batches_by_dispatch", "dispatch", "state"),
+    Index("batches_by_dispatch", "dispatch", "state", "task"),
+    Index("batches_by_rows", "dispatch", "shape", "first"),
     Index("batches_by_provider_id", "provider_batch_id"),
 )
 
