@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from connector.audience.reading import RowSource
@@ -26,12 +26,20 @@ class _Rate(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed else "")
 
 
+class _OfAll(ProgressColumn):
+    """How many of how many."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed:,.0f}" + ("" if task.total is None else f" of {task.total:,.0f}"))
+
+
 class _RowRate(ProgressColumn):
-    """How many rows, and how many a second."""
+    """How many rows, and how many a second while they are read."""
 
     def render(self, task: Task) -> Text:
         rows, seconds = task.fields["rows"], task.elapsed
-        return Text(f"{rows:,} rows" + (f", {rows / seconds:,.0f}/s" if rows and seconds else ""))
+        reads = rows and seconds and not task.fields["read"]
+        return Text(f"{rows:,} rows" + (f", {rows / seconds:,.0f}/s" if reads else ""))
 
 
 @contextmanager
@@ -42,13 +50,17 @@ def reading(rows: RowSource) -> Iterator[None]:
     )
 
     def start() -> Callable[[], None]:
-        task = bars.add_task("Reading the recipients", total=None, rows=0)
+        task = bars.add_task("Reading the recipients", total=None, rows=0, read=False)
 
         def show() -> None:
+            nonlocal task
             lines, share = rows.progress()
-            bars.update(task, rows=lines, total=None if share is None else WHOLE, completed=share or 0)
-            if share is not None and share >= WHOLE:
-                bars.update(task, description="Looking for repeats, making batches")
+            if share is None or share < WHOLE:
+                bars.update(task, rows=lines, total=None if share is None else WHOLE, completed=share or 0)
+            elif not bars.tasks[0].fields["read"]:
+                # How long the rest takes is not known.
+                bars.remove_task(task)
+                task = bars.add_task("Looking for repeats, making batches", total=None, rows=lines, read=True)
 
         return show
 
@@ -62,7 +74,7 @@ def sending(dispatch: Dispatch, *, final: bool) -> Iterator[None]:
     bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _OfAll(),
         _Rate(),
         TimeRemainingColumn(),
         console=ERR,

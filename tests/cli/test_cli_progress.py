@@ -14,7 +14,7 @@ def test_sending_and_waiting_are_shown_on_a_terminal(desk: Desk) -> None:
         sending.wait_for("rows")
         desk.ask("held?count=8")
         sending.wait_for("Sent")
-        sending.wait_for("0/20")
+        sending.wait_for("0 of 20")
         sending.wait_for("Reported")
         desk.ask("release", {})
         assert sending.end() == 0
