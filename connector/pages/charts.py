@@ -11,6 +11,7 @@ from connector.pages.course import Course
 WIDTH = 760
 LEFT, RIGHT, TOP = 72, 12, 8
 CURVE_HEIGHT, BARS_HEIGHT, GAP = 190, 56, 26
+LABEL_ROOM = 40
 MOST_TICKS = 5
 _ROUND_SPANS = [
     *(timedelta(seconds=each) for each in (1, 2, 5, 10, 15, 30)),
@@ -49,6 +50,13 @@ class Tick(NamedTuple):
 
     at: float
     label: str
+
+    @property
+    def anchor(self) -> str:
+        """Which part of the label stands at the mark, so that it stays in the picture."""
+        if self.at < LEFT + LABEL_ROOM:
+            return "start"
+        return "end" if self.at > WIDTH - RIGHT - LABEL_ROOM else "middle"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _standing(report: Report) -> str:
         left = report.waiting + report.sending + report.in_doubt
         return f"{left:,} messages are still to be sent or found out: these figures are not final."
     if report.open:
-        return f"Everything is sent, and {report.open:,} final reports may still come: these figures are nearly final."
+        return f"Everything is sent; {report.open:,} final reports are still awaited, and can change these figures."
     return "Everybody has a final state; only late news can change these figures."
 
 
