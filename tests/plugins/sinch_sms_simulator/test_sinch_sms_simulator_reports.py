@@ -12,6 +12,7 @@ import pytest
 from callback_receiver import Receiver
 from connector_sinch.sms.settings import SmsSettings
 from connector_sinch.sms.simulator import SIMULATOR
+from connector_sinch.sms.simulator_service import RETRY_WAITS
 from plan_client import ANNA, BERT, CARA, Plan
 
 from connector.model.campaign import Campaign
@@ -80,6 +81,11 @@ def test_a_callback_that_is_tried_again_keeps_its_signature(plan: Plans, receive
     plan.idle()
     assert len(receiver.received) == 3
     assert len({received.headers["x-sinch-webhook-signature"] for received in receiver.received}) == 1
+
+
+def test_callbacks_are_tried_again_after_5_10_20_and_at_last_81920_seconds() -> None:
+    waits = [SIMULATOR.Options().retry_seconds * wait for wait in RETRY_WAITS]
+    assert (waits[:3], waits[-1], len(waits)) == ([5, 10, 20], 81_920, 15)
 
 
 def test_callbacks_carry_no_signature_without_a_secret(plan: Plans, receiver: Receiver) -> None:
