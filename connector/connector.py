@@ -41,7 +41,7 @@ from connector.engine import polls
 from connector.engine.polls import Polled as Polled
 from connector.engine.readers import Readers
 from connector.engine.upkeep import UPKEEP_SECONDS, upkeep
-from connector.engine.worker import ROLE, Asks, Worker
+from connector.engine.worker import ROLE, Worker
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
 from connector.extension.sink import Sink
@@ -489,9 +489,9 @@ class Connector:
 
     # Working
 
-    def worker(self, *, asks: Asks = Asks.everything) -> Worker:
-        """What drains the ledger; its threads live as long as its `run`."""
-        return Worker(self.desk, asks=asks)
+    def worker(self, *, replies: bool = True) -> Worker:
+        """What drains the ledger, and asks for `replies` meanwhile; its threads live as long as its `run`."""
+        return Worker(self.desk, replies=replies)
 
     def poll(self, dispatch: str | None = None) -> Polled:
         """Ask the providers now for all that callbacks may not have brought, beside whoever works on this ledger.
@@ -954,14 +954,13 @@ class Dispatch:
         """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.
 
         With `final`, also until every accepted message has its last report. What is in doubt is waited for
-        only where it can be settled soon. Reports are asked for only with `final`.
+        only where it can be settled soon.
         """
         stop = stop or threading.Event()
-        asks = Asks.reports if final else Asks.nothing
         with self._connector._handing_over(stop):
             while self._stays(final=final) and not stop.is_set():
                 try:
-                    worker = self._connector.worker(asks=asks)
+                    worker = self._connector.worker(replies=False)
                     worker.run(until=lambda: not self._stays(final=final), stop=stop)
                 except WorkerBusy:
                     # Another process drains: follow it, and take over when it ends.

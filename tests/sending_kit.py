@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -334,3 +334,23 @@ def hosting(folder: Path) -> Iterator[Host]:
         yield host
     finally:
         host.close()
+
+
+@contextmanager
+def time_passing(host: Host) -> Iterator[None]:
+    """Move the clock to whatever is due next, again and again."""
+    ended = threading.Event()
+
+    def pass_time() -> None:
+        while not ended.wait(0.02):
+            due = host.next_due()
+            if due is not None:
+                host.clock.advance_to(due)
+
+    thread = threading.Thread(target=pass_time)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from enum import Enum
 from functools import partial
 
 from sqlalchemy import Connection, select, update
@@ -36,25 +35,18 @@ UPKEEP = "upkeep"
 REPLIES = "replies"
 
 
-class Asks(Enum):
-    """What a worker asks providers for, beside what became of a send."""
-
-    nothing = "nothing"
-    reports = "reports"
-    everything = "everything"
-    """Reports, and what people write."""
-
-
 class Worker:
-    """Drains a ledger with threads of its own, which end with `run`."""
+    """Drains a ledger with threads of its own, which end with `run`.
 
-    def __init__(self, desk: Desk, *, asks: Asks = Asks.everything, threads: int = THREADS) -> None:
+    `replies`: whether it asks for what people write, too.
+    """
+
+    def __init__(self, desk: Desk, *, replies: bool = True, threads: int = THREADS) -> None:
         self._desk = desk
-        self._asks = asks
         self._threads = threads
         self._leaving = threading.Event()
         self._turns = {line.provider.account: Turns(self._leaving, desk.monotonic) for line in desk.lines.values()}
-        self._asked_for_replies = polls.lines_of_accounts(desk)
+        self._asked_for_replies = polls.lines_of_accounts(desk) if replies else {}
         self._wake = threading.Event()
         self._guard = threading.Lock()
         self._busy: set[tuple[str, int | str]] = set()
@@ -84,7 +76,7 @@ class Worker:
                 try:
                     while not (stop is not None and stop.is_set()) and (ends is None or time.monotonic() < ends):
                         self._wake.clear()
-                        if self._start(pool):
+                        if self._start(pool, until):
                             continue
                         if not self._at(Task.send) and until():
                             break
@@ -109,7 +101,7 @@ class Worker:
                 or sending.may_claim(connection, now)
             )
 
-    def _start(self, pool: ThreadPoolExecutor) -> bool:
+    def _start(self, pool: ThreadPoolExecutor, until: Callable[[], bool]) -> bool:
         """Start one thing that is due; False when there is nothing, or no thread free."""
         if len(self._busy) > self._threads:
             return False
@@ -133,7 +125,7 @@ class Worker:
             self._do(pool, (Task.send, claim.number), lambda: sending.send(self._desk, claim))
             return True
         # What can be asked for can wait while there is something to send.
-        return asking < polls.MOST_POLLS and (self._start_replies(pool) or self._start_poll(pool))
+        return asking < polls.MOST_POLLS and self._start_asking(pool, until)
 
     def _may_claim(self) -> bool:
         """Whether a claim is worth a transaction that writes: after one that found a batch, it is."""
@@ -167,23 +159,20 @@ class Worker:
                 return True
         return False
 
-    def _start_replies(self, pool: ThreadPoolExecutor) -> bool:
+    def _start_asking(self, pool: ThreadPoolExecutor, until: Callable[[], bool]) -> bool:
+        """Start asking for what people wrote, or for reports; nothing that would hold up who is about to leave."""
         with self._desk.ledger.read() as connection:
             account = self._next_replies(connection)
-        if account is None:
+            poll = self._next_poll(connection) if account is None else None
+        if (account is None and poll is None) or until():
             return False
-        line = self._asked_for_replies[account]
-        self._do(pool, (REPLIES, account), partial(polls.replies, self._desk, line, self._turns[account]))
-        return True
-
-    def _start_poll(self, pool: ThreadPoolExecutor) -> bool:
-        with self._desk.ledger.read() as connection:
-            found = self._next_poll(connection)
-        if found is None:
-            return False
-        number, account = found
-        turns = self._turns.get(account) or Turns(self._leaving, self._desk.monotonic)
-        self._do(pool, (Task.poll, number), partial(polls.reports, self._desk, number, turns))
+        if account is not None:
+            line = self._asked_for_replies[account]
+            self._do(pool, (REPLIES, account), partial(polls.replies, self._desk, line, self._turns[account]))
+        elif poll is not None:
+            number, its_account = poll
+            turns = self._turns.get(its_account) or Turns(self._leaving, self._desk.monotonic)
+            self._do(pool, (Task.poll, number), partial(polls.reports, self._desk, number, turns))
         return True
 
     def _at(self, task: str) -> list[int | str]:
@@ -209,8 +198,6 @@ class Worker:
 
     def _next_poll(self, connection: Connection) -> tuple[int, str] | None:
         """The batch whose reports are due, the longest first, and its account, which may be asked."""
-        if self._asks is Asks.nothing:
-            return None
         now = self._desk.clock()
         query = (
             select(batches.c.number, batches.c.account)
@@ -229,8 +216,6 @@ class Worker:
 
     def _next_replies(self, connection: Connection) -> str | None:
         """The account to which people may have written, the longest due first."""
-        if self._asks is not Asks.everything:
-            return None
         names = set(self._asked_for_replies).difference(self._resting(), map(str, self._at(REPLIES)))
         return inbound.due(connection, names, self._desk.clock()) if names else None
 

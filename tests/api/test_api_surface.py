@@ -94,7 +94,7 @@ def _is_plain(member: Any) -> bool:
     return not (callable(member) or isinstance(member, classmethod | property) or hasattr(member, "__get__"))
 
 
-INNER = {"Asks", "Desk", "Edge", "Line", "Plugins", "Recorder", "RowSource", "Settings", "Worker"}
+INNER = {"Desk", "Edge", "Line", "Plugins", "Recorder", "RowSource", "Settings", "Worker"}
 """What only a server or worker of one's own, or nobody, needs to name."""
 
 

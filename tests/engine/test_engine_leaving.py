@@ -1,33 +1,10 @@
 """Whoever sends stays until a copy that was sent again has been looked up once more, without waiting for reports."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sending_kit import CAMPAIGN, Clock, Host, agrees, closes, people, warm_up
+from sending_kit import CAMPAIGN, Clock, Host, agrees, closes, people, time_passing, warm_up
 
 TRACKING = {"doubt_window_seconds": 0, "resend_lead_seconds": 120}
-
-
-@contextmanager
-def time_passing(host: Host) -> Iterator[None]:
-    """Move the clock to whatever is due next, again and again."""
-    ended = threading.Event()
-
-    def pass_time() -> None:
-        while not ended.wait(0.02):
-            due = host.next_due()
-            if due is not None:
-                host.clock.advance_to(due)
-
-    thread = threading.Thread(target=pass_time)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def test_who_sends_stays_for_the_last_look_at_a_copy(host: Host) -> None:

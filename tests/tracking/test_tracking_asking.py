@@ -12,6 +12,7 @@ from receiving_kit import ADA, BO, NOW, Api, Clock, batch_report, connect, id_of
 from connector.connector import Connector
 from connector.model.batch import Batch
 from connector.model.errors import NotReached, ReadFailed
+from connector.model.outcome import Accepted, Outcome
 from connector.tracking.asking import (
     FAILURES_BEFORE_REST,
     FIRST_REST_SECONDS,
@@ -157,6 +158,30 @@ def test_who_leaves_does_not_wait_for_the_last_page(connector: Connector, api: A
     api.poll = lambda batch: [batch_report(batch, {BO: ("Delivered", 0)})]
     connector.work()
     assert dispatch.report().delivered == 2
+
+
+def test_who_sends_does_not_wait_for_reports(connector: Connector, api: Api, clock: Clock) -> None:
+    """Not even for those that are asked for while the last batch is on its way."""
+    first = send_to(connector, ADA)
+    pages, enough = 0, threading.Event()
+
+    def endless(batch: Batch) -> Iterator[dict[str, Any]]:
+        nonlocal pages
+        while True:
+            pages += 1
+            if pages > 3:
+                enough.set()
+            yield {"delivery_reports": []}
+
+    def slow(batch: Batch) -> Outcome:
+        assert enough.wait(10)
+        return Accepted(id_of(batch))
+
+    api.poll, api.send = endless, slow
+    clock.go(hours=1)
+    campaign = {"name": "summer", "message": {"text": "Hello"}, "sender": "Shop"}
+    assert connector.send(campaign, [{"to": f"+{BO}"}]).report().enqueued == 1
+    assert first.report().open == 1
 
 
 def test_an_answer_from_before_the_end_closes_nothing(connector: Connector, api: Api, clock: Clock) -> None:
