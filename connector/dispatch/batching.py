@@ -1,7 +1,6 @@
 """Cutting a planned dispatch into batches."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -48,9 +47,7 @@ def cuts(connection: Connection, dispatch: int, size: int) -> list[Cut]:
     return found
 
 
-def separate_short_values(
-    ledger: Ledger, dispatch: int, found: list[Shape], max_pieces: int, breathe: Callable[[], None]
-) -> None:
+def separate_short_values(ledger: Ledger, dispatch: int, found: list[Shape], max_pieces: int) -> None:
     """Keep values that are too short to be cut into as many pieces as another's long one out of its batch.
 
     All values of one parameter travel in the same number of pieces within a batch, and no piece may be
@@ -107,4 +104,3 @@ def separate_short_values(
                         .values(shape=bindparam("s")),
                         moved,
                     )
-            breathe()

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,13 +34,11 @@ from connector.model.campaign import Campaign
 from connector.model.errors import KeyConflict
 from connector.model.event import EventKind, SkipReason, Status
 from connector.model.limits import MAX_BATCH_RECIPIENTS, Limits
-from connector.tracking.polling import receiver_is_there
 from connector.tracking.standing import batch_key
 
 logger = logging.getLogger("connector.dispatch")
 
 CHUNK = 1000
-BREATH_SECONDS = 0.005
 HAND_OVER_AHEAD = timedelta(minutes=15)
 """How long before its time a scheduled batch is handed to a provider that keeps schedules."""
 
@@ -133,13 +130,10 @@ def plan(ledger: Ledger, what: Plan, *, clock: Callable[[], datetime], again: bo
         with ledger.write() as connection:
             pace.register(connection, what.account, now)
             number = _open(connection, what, dispatch_id, now)
-        breathe = _breath(ledger, clock)
         try:
-            _store(ledger, what, number, breathe)
-            _find_repeats(ledger, number, breathe)
-            batching.separate_short_values(
-                ledger, number, list(what.screen.shapes.values()), what.limits.max_pieces, breathe
-            )
+            _store(ledger, what, number)
+            _find_repeats(ledger, number)
+            batching.separate_short_values(ledger, number, list(what.screen.shapes.values()), what.limits.max_pieces)
             _run(ledger, what, number, dispatch_id, clock, again)
         except BaseException:
             prune(ledger, number)
@@ -171,24 +165,7 @@ def _open(connection: Connection, what: Plan, dispatch_id: str, now: datetime) -
     return int(made.inserted_primary_key[0])
 
 
-def _breath(ledger: Ledger, clock: Callable[[], datetime]) -> Callable[[], None]:
-    """Leaves room between bulk transactions while somebody takes callbacks."""
-    looked_at = 0.0
-    there = False
-
-    def breathe() -> None:
-        nonlocal looked_at, there
-        if time.monotonic() - looked_at > 1.0:
-            looked_at = time.monotonic()
-            with ledger.read() as connection:
-                there = receiver_is_there(connection, clock())
-        if there:
-            time.sleep(BREATH_SECONDS)
-
-    return breathe
-
-
-def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None]) -> None:
+def _store(ledger: Ledger, what: Plan, number: int) -> None:
     screen = what.screen
     row_of = screen.row
     rows: Iterator[MessageRow] = (
@@ -210,7 +187,6 @@ def _store(ledger: Ledger, what: Plan, number: int, breathe: Callable[[], None])
                 )
             totals.add(connection, number, deltas)
         known = len(screen.shapes)
-        breathe()
 
 
 def _insert(connection: Connection, rows: list[MessageRow]) -> None:
@@ -227,7 +203,7 @@ _BY_NUMBER = (
 )
 
 
-def _find_repeats(ledger: Ledger, number: int, breathe: Callable[[], None]) -> None:
+def _find_repeats(ledger: Ledger, number: int) -> None:
     """Go through all numbers in their order: the first row of each is known by it, the others are repeats."""
     last = ""
     with ledger.read() as reading:
@@ -259,7 +235,6 @@ def _find_repeats(ledger: Ledger, number: int, breathe: Callable[[], None]) -> N
                         repeats,
                     )
                 totals.add(connection, number, deltas)
-            breathe()
 
 
 def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Callable[[], datetime], again: bool) -> None:

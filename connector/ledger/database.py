@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from connector.model.errors import ConfigurationError, Fault, LedgerError, Worke
 
 BUSY_TIMEOUT_SECONDS = 60
 CACHE_KIBIBYTES = 4096
+TURN_POLL_SECONDS = 0.001
 ROLE_WAIT_SECONDS = 0.2
 CHECKPOINT_PAGES = 4000
 """Some 16 MB of log before it is taken into the file: bulk writes pay for it less often."""
@@ -30,14 +31,19 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._url = _sqlite_url(url)
         self.path = Path(self._url.database or "").absolute()
-        self._guard = threading.Lock()
-        self._writing = threading.Lock()
+        self._renew_locks()
         self._engine: Engine | None = None
         forking.in_child(self._begin_anew)
 
+    def _renew_locks(self) -> None:
+        self._guard = threading.Lock()
+        self._queue = threading.Lock()
+        self._writing = threading.Lock()
+        self._turn = self._lock("turn")
+
     def _begin_anew(self) -> None:
         """In a forked child: close the parent's connections on this side."""
-        self._guard, self._writing = threading.Lock(), threading.Lock()
+        self._renew_locks()
         engine, self._engine = self._engine, None
         if engine is not None and not forking.in_midst():
             engine.dispose()
@@ -81,17 +87,38 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that may write: all of it is durable at the end, or nothing."""
+    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
+        """A transaction that may write: all of it is durable at the end, or nothing.
+
+        Processes take turns, so that each waits for a transaction of the others, not for all that they have to
+        write. What is `urgent` goes before the other threads of this process.
+        """
         with (
             forking.transaction(),
             _speaking(self.path),
-            # Threads of one process queue here; SQLite's own waiting sleeps, and is not fair.
+            # Threads of one process queue here, and what is urgent goes past the queue.
+            nullcontext() if urgent else self._queue,
             self._writing,
             self._connect().connect() as connection,
-            connection.execution_options(connector_writes=True).begin(),
         ):
-            yield connection
+            # Whoever has just written comes after who is waiting here: SQLite's own waiting sleeps ever longer, and
+            # is passed by all who come anew.
+            with self._in_turn():
+                transaction = connection.execution_options(connector_writes=True).begin()
+            with transaction:
+                yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        try:
+            self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS, poll_interval=TURN_POLL_SECONDS)
+        except OSError as error:
+            why = "another process holds it" if isinstance(error, Timeout) else error.strerror
+            raise LedgerError(f"The ledger {self.path} can't be written: {why}.") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _lock(self, name: str) -> FileLock:
         return FileLock(f"{self.path}.{name}.lock", thread_local=False)

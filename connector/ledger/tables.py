@@ -393,7 +393,7 @@ receivers = Table(
     Column("seen_at", Instant, nullable=False),
     Column("backlog", Integer, nullable=False),
 )
-"""Servers that take callbacks just now: bulk writers make room for them."""
+"""Servers that take callbacks just now: reports are asked for less while there is one."""
 
 cursors = Table(
     "cursors",

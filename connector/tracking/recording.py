@@ -42,7 +42,7 @@ class _Handed:
 class Recorder:
     """One thread that writes what callbacks brought, some milliseconds' worth in each transaction.
 
-    Starts with the first receipt, and is seen in the ledger while it runs, so that bulk writers make room.
+    Starts with the first receipt, and is seen in the ledger while it runs, so that reports are asked for less.
     """
 
     def __init__(self, ledger: Ledger, policy: Policy, clock: Callable[[], datetime]) -> None:
@@ -196,7 +196,7 @@ def record(
     now: datetime,
 ) -> None:
     """Write receipts and counts in one transaction."""
-    with ledger.write() as connection:
+    with ledger.write(urgent=True) as connection:
         track.received(connection, arrivals, now=now, policy=policy)
         known = registry.names(connection) if counted else {}
         for (integration, name), times in Counter(counted).items():

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sending_kit import CAMPAIGN, Host, people
 from sqlalchemy import insert, inspect, select
 
-from connector.ledger import schema, tables
+from connector.ledger import database, schema, tables
 from connector.ledger.database import Ledger
 from connector.model.errors import ConfigurationError, LedgerError, SchemaMismatch, WorkerBusy
 
@@ -71,6 +72,68 @@ def test_writers_wait_for_each_other(ledger: Ledger) -> None:
     assert names(ledger) == [f"{number:02}" for number in range(20)]
     ledger.close()
     other.close()
+
+
+def test_who_waits_is_not_passed_by_who_has_just_written(ledger: Ledger) -> None:
+    """Else whoever writes a campaign without a pause would keep callbacks out for as long as it takes."""
+    # Another object on the same file is to it as another process.
+    other = Ledger(f"sqlite:///{ledger.path}")
+    assert names(other) == []
+    order: list[str] = []
+
+    def write_once() -> None:
+        with other.write():
+            order.append("other")
+
+    waiting = threading.Thread(target=write_once)
+    with ledger.write():
+        waiting.start()
+        deadline = time.monotonic() + 20
+        while not ledger.is_held("turn") and time.monotonic() < deadline:
+            pass
+    for _ in range(3):
+        with ledger.write():
+            order.append("again")
+    waiting.join()
+    assert order == ["other", "again", "again", "again"]
+    ledger.close()
+    other.close()
+
+
+def test_what_is_urgent_goes_past_the_queue(ledger: Ledger) -> None:
+    assert names(ledger) == []
+
+    def order() -> list[str]:
+        found: list[str] = []
+        about_to: list[str] = []
+
+        def write(name: str) -> None:
+            about_to.append(name)
+            with ledger.write(urgent=name == "urgent"):
+                found.append(name)
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in [*["usual"] * 20, "urgent"]]
+        with ledger.write():
+            for thread in threads:
+                thread.start()
+            while len(about_to) < len(threads):
+                pass
+        for thread in threads:
+            thread.join()
+        return found
+
+    # Those whose turn had come already may go before it.
+    assert all(order().index("urgent") < 10 for _ in range(5))
+    ledger.close()
+
+
+def test_a_turn_that_never_comes(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.05)
+    count(ledger, "before")
+    with ledger.hold("turn"), pytest.raises(LedgerError, match="another process holds it"):
+        count(ledger, "never")
+    assert names(ledger) == ["before"]
+    ledger.close()
 
 
 def test_a_role_is_held_by_one(ledger: Ledger) -> None:
