@@ -64,6 +64,7 @@ def test_the_statements_do_what_the_upgrade_does_and_leave_the_file_alone(desk: 
     before = {each: each.read_bytes() for each in desk.folder.iterdir()}
     result = desk.run("storage", "upgrade", "--sql")
     assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.count("BEGIN;") == result.stdout.count("COMMIT;") == 1
     document = desk.json("storage", "upgrade", "--sql")
     assert document["statements"] == result.stdout
     assert (document["from"], document["to"]) == (version, schema.HEAD)

@@ -1,6 +1,7 @@
 """The report as a page: its sums close, its figures are those of the ledger, and it needs and tells nothing else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,8 +26,11 @@ from receiving_kit import (
 from sqlalchemy import select
 
 from connector.connector import Connector, Dispatch
+from connector.extension import hookimpl
 from connector.ledger.tables import dispatches
+from connector.model.event import Status
 from connector.model.outcome import Accepted, InDoubt, Refused, Scope
+from connector.model.report import Receipt, ReceiptKind
 from connector.pages.charts import WIDTH, bar, curve
 from connector.pages.countries import Country, countries, total
 from connector.pages.course import Course, course
@@ -49,6 +53,19 @@ def api() -> Api:
 def connector(tmp_path: Path, api: Api, clock: Clock) -> Iterator[Connector]:
     with connect(tmp_path, api, clock) as made:
         yield made
+
+
+class Reading:
+    """A channel that tells when a message is read: `read`, and nothing else, is this hook's."""
+
+    @hookimpl
+    def connector_map_events(self, report: Any) -> list[Receipt] | None:
+        if not report.body.startswith(b"read "):
+            return None
+        _, person, minute = report.body.decode().split()
+        at = NOW + timedelta(minutes=int(minute))
+        read = Receipt(ReceiptKind.message, Status.read, True, batch_key=report.batch_key, recipient=person)
+        return [replace(read, occurred_at=at)]
 
 
 class Page(HTMLParser):
@@ -222,6 +239,19 @@ def test_the_course_counts_everybody_once_by_the_last_state(connector: Connector
     assert over_time.time_until(0.9) == timedelta(seconds=41)
 
 
+def test_what_is_read_was_delivered_once(tmp_path: Path, api: Api, clock: Clock) -> None:
+    with connect(tmp_path, api, clock, Reading()) as connector:
+        dispatch = send_to(connector, ADA, BO, CY)
+        report_on(connector, api, ADA, "Delivered", 0, minutes=1)
+        for person, minute in ((ADA, 10), (BO, 5)):
+            take(connector, f"read {person} {minute}".encode(), key=api.sent[0].key)
+        over_time = course_of(connector, dispatch)
+        assert over_time is not None
+        assert sum(over_time.delivered) == 2
+        assert over_time.time_until(0.5) == timedelta(minutes=1) + over_time.step
+        assert "3 enqueued = 2 delivered + 1 open ✓" in shown(connector, dispatch)
+
+
 def test_a_few_that_take_days_do_not_squeeze_the_picture(connector: Connector, api: Api) -> None:
     numbers = fictional_numbers()
     crowd = [next(numbers) for _ in range(40)]
@@ -265,7 +295,9 @@ def test_countries_add_up_to_the_report(connector: Connector, api: Api) -> None:
     api.send = lambda batch: (
         Refused(Scope.recipient, 400, recipients=(0,)) if batch.recipients[0] == DI else Accepted(id_of(batch))
     )
-    dispatch = send_to(connector, ADA, BO, CY, {"to": f"+{DI}", "sender": "Other"}, EM, ADA, "nobody")
+    # Batches of three senders, the rows of one among those of another.
+    mixed = ({"to": f"+{DI}", "sender": "Other"}, {"to": f"+{EM}", "sender": "Third"})
+    dispatch = send_to(connector, ADA, *mixed, BO, CY, ADA, "nobody")
     report_on(connector, api, ADA, "Delivered", 0, minutes=1)
     report_on(connector, api, BO, "Failed", 150, minutes=2)
     listed = {each.code: each for each in countries_of(connector, dispatch)}
