@@ -5,6 +5,7 @@
 Nothing is read or stored. Prints its callback address as `connector serve --json` does.
 """
 
+import gc
 import json
 import sys
 
@@ -16,6 +17,8 @@ from connector.tracking.edge import Edge
 
 
 def main(config: str) -> None:
+    # As the command line does.
+    gc.freeze()
     with listen("127.0.0.1", 0) as listening, Connector.from_config(config) as connector:
         connector.prepare()
         providers = {line.integration_id: line.provider for line in connector.lines.values()}
@@ -28,7 +31,7 @@ def main(config: str) -> None:
             verdict = providers[place[0]].verify(request, now_seconds=now_seconds)
             return callbacks.STORED if verdict is Verdict.genuine else callbacks.FORGED
 
-        connector.asgi = Edge(read, lambda: connector.recorder)
+        connector.asgi = Edge(read, lambda: connector.recorder, is_open=lambda: True, open=connector.open)
         told = {"url": f"http://127.0.0.1:{listening.getsockname()[1]}", "callbacks": connector.callback_addresses()}
         serve(connector, listening, ready=lambda: print(json.dumps(told), flush=True))
 

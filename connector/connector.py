@@ -860,7 +860,7 @@ class Connector:
             read = self._read_callback(replace(request, headers=headers))
             if isinstance(read, Response):
                 return read
-            # Seen in the ledger from now on: what else is done makes room for callbacks, and polls less.
+            # Seen in the ledger from now on: who works on it asks for reports less.
             self.recorder.start()
             record(
                 self.ledger,
@@ -880,7 +880,7 @@ class Connector:
     @cached_property
     def asgi(self) -> Edge:
         """The receiving edge as an ASGI application, to mount or to serve."""
-        return Edge(self._read_callback, lambda: self.recorder)
+        return Edge(self._read_callback, lambda: self.recorder, is_open=lambda: self._lines is not None, open=self.open)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The receiving edge: callbacks as a plain ASGI callable."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -22,14 +23,22 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Edge:
     """Takes callbacks at `/webhooks/{integration id}[/{batch key}]`.
 
-    `read` verifies and reads one request; `recorder` makes it durable before it is answered.
+    `open` makes ready what the others need, where `is_open` says that it isn't; `read` verifies and reads one
+    request; `recorder` makes it durable before it is answered.
     """
 
     def __init__(
-        self, read: Callable[[Request], "callbacks.Read | Response"], recorder: Callable[[], Recorder]
+        self,
+        read: Callable[[Request], "callbacks.Read | Response"],
+        recorder: Callable[[], Recorder],
+        *,
+        is_open: Callable[[], bool],
+        open: Callable[[], None],
     ) -> None:
         self._read = read
         self._recorder = recorder
+        self._is_open = is_open
+        self._open = open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -48,6 +57,9 @@ class Edge:
         path = path_of(scope)
         body = None if _declares_too_much(headers) else await _body(receive)
         try:
+            if not self._is_open():
+                # A host's event loop has others to serve while a ledger is made.
+                await asyncio.to_thread(self._open)
             if body is None:
                 read = callbacks.too_large(path)
             else:
