@@ -1,6 +1,7 @@
 """A secret in the configuration: the reference to it, never its value."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,19 +12,21 @@ from pydantic_core import CoreSchema, core_schema
 from connector.model.errors import ConfigurationError
 
 REFERENCE = r"^(env|file|keyring):.+$"
+RECENT_SECONDS = 5.0
 
 
 class Secret:
     """Where a secret is found: `env:NAME`, `file:PATH` or `keyring:NAME`, or a host's own name.
 
-    The value is read when it is used, and never kept, printed or compared.
+    The value is read when it is used, and never printed or compared; only `recent` keeps it, for some seconds.
     """
 
-    __slots__ = ("_read", "reference")
+    __slots__ = ("_read", "_recent", "reference")
 
     def __init__(self, reference: str, read: Callable[[str], str] | None = None) -> None:
         self.reference = reference
         self._read = read
+        self._recent: tuple[str, float] | None = None
 
     def value(self) -> str:
         """The secret itself.
@@ -42,6 +45,18 @@ class Secret:
         if not isinstance(value, str):
             raise ConfigurationError("The host's function for secrets found none for a setting that needs one.")
         return value
+
+    def recent(self) -> str:
+        """The secret as it was at most `RECENT_SECONDS` ago: for callbacks, of which many come in a second.
+
+        It may have been changed since: before it makes anyone a stranger, compare with `value` too. Raises as
+        `value` does.
+        """
+        now = time.monotonic()
+        recent = self._recent
+        if recent is None or now >= recent[1]:
+            recent = self._recent = self.value(), now + RECENT_SECONDS
+        return recent[0]
 
     def bound(self, read: Callable[[str], str]) -> "Secret":
         """The same secret, with the function that finds it."""

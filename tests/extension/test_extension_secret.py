@@ -39,8 +39,22 @@ def test_it_is_read_at_use_and_each_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert secret.value() == "new"
 
 
+def test_what_is_asked_for_often_is_read_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROTATED", "old")
+    secret = Secret("env:ROTATED", read_secret)
+    assert secret.recent() == "old"
+    monkeypatch.setenv("ROTATED", "new")
+    assert (secret.recent(), secret.value()) == ("old", "new")
+    monkeypatch.setattr("connector.extension.secret.RECENT_SECONDS", 0.0)
+    another = Secret("env:ROTATED", read_secret)
+    assert another.recent() == "new"
+    monkeypatch.delenv("ROTATED")
+    with pytest.raises(ConfigurationError, match="ROTATED"):
+        another.recent()
+
+
 def test_no_form_of_it_holds_the_value(secret: Secret) -> None:
-    assert secret.value() == VALUE
+    assert secret.value() == secret.recent() == VALUE
     forms = [
         repr(secret),
         str(secret),

@@ -1,13 +1,31 @@
 """`receive`, for any web framework, answers as the ASGI application does, and that one may stand under any prefix."""
 
 import asyncio
+import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from pydantic_core import to_json
-from receiving_kit import ADA, BO, SECRETS, Api, Clock, address, call, connect, receipt, send_to, signed, statuses
+from receiving_kit import (
+    ADA,
+    BO,
+    SECRETS,
+    Api,
+    Clock,
+    address,
+    call,
+    connect,
+    receipt,
+    send_to,
+    settings_of,
+    signed,
+    statuses,
+)
 
 from connector.connector import Connector
+from connector.extension import hookimpl
+from connector.extension.plugins import Plugins
 from connector.model.callback import Request
 
 LARGE = b"x" * 1_000_001
@@ -123,6 +141,59 @@ def test_who_goes_away_in_the_middle_leaves_nothing(connector: Connector) -> Non
 
     assert asyncio.run(scenario()) == []
     assert connector.counters() == {}
+
+
+def test_what_was_never_opened_is_opened_beside_the_event_loop(tmp_path: Path, api: Api, clock: Clock) -> None:
+    """A host that mounts it has others to serve while a ledger is made."""
+    opened_in: list[threading.Thread] = []
+
+    class Watching:
+        @hookimpl(tryfirst=True)
+        def connector_setup(self) -> None:
+            opened_in.append(threading.current_thread())
+
+    with connect(tmp_path, api, clock) as before:
+        path = address(before)
+    with connect(tmp_path, api, clock, Watching()) as connector:
+
+        async def scenario() -> list[int]:
+            answers = await asyncio.gather(*(call(connector.asgi, path, b"{}") for _ in range(5)))
+            return [answer.status for answer in answers]
+
+        assert asyncio.run(scenario()) == [200] * 5
+    assert len(opened_in) == 1
+    assert opened_in[0] is not threading.current_thread()
+
+
+def test_what_can_not_be_opened_is_to_be_sent_again(tmp_path: Path, api: Api, clock: Clock) -> None:
+    with connect(tmp_path / "not-there", api, clock) as connector:
+        assert asyncio.run(call(connector.asgi, "/webhooks/any", b"{}")).status == 503
+        (tmp_path / "not-there").mkdir()
+        assert asyncio.run(call(connector.asgi, address(connector), b"{}")).status == 200
+
+
+def test_secrets_are_not_read_for_every_callback(tmp_path: Path, api: Api, clock: Clock) -> None:
+    """They may be in a keyring or with a host that takes its time; but one that was changed counts at once."""
+    read: list[str] = []
+    held = dict(SECRETS)
+
+    def secrets(reference: str) -> str:
+        read.append(reference)
+        return held[reference]
+
+    settings = settings_of(tmp_path, callback_secret="env:NEW")
+    with Connector(settings, plugins=Plugins([api], installed=False), secrets=secrets, clock=clock) as connector:
+        path = address(connector)
+
+        def answered(secret: str) -> int:
+            headers = signed(b"{}", secret, clock())
+            return asyncio.run(call(connector.asgi, path, b"{}", headers=headers)).status
+
+        assert [answered(held["env:NEW"]) for _ in range(20)] == [200] * 20
+        assert read.count("env:NEW") == 1
+        held["env:NEW"] = "changed-a-moment-ago"
+        assert answered("changed-a-moment-ago") == 200
+        assert answered("a-guess") == 401
 
 
 def test_other_protocols_are_none_of_ours(connector: Connector) -> None:

@@ -7,11 +7,12 @@ Source: the SMS API's page "Webhooks".
 import base64
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from pydantic_core import to_json
 
+from connector.extension import Secret
 from connector.model.callback import Request, Verdict
 from connector_sinch.signature import signed_headers, verify_signature
 from connector_sinch.sms.request import api_time
@@ -25,11 +26,19 @@ REHEARSED_BATCH = "00000000000000000REHEARSAL"
 
 def verify(settings: SmsSettings, request: Request, *, now_seconds: float) -> Verdict:
     """By signature or Basic authentication, whichever is set; where both are, either suffices."""
+    verdict = _verdict(settings, request, now_seconds, Secret.recent)
+    if verdict is Verdict.forged:
+        # A secret may have been changed a moment ago, and what is answered 401 never comes again.
+        verdict = _verdict(settings, request, now_seconds, Secret.value)
+    return verdict
+
+
+def _verdict(settings: SmsSettings, request: Request, now_seconds: float, value_of: Callable[[Secret], str]) -> Verdict:
     verdicts = []
     if settings.callback_secrets:
-        held = [secret.value() for secret in settings.callback_secrets]
+        held = [value_of(secret) for secret in settings.callback_secrets]
         verdicts.append(verify_signature(request.headers, request.body, held, now_seconds=now_seconds))
-    credentials = _credentials(settings)
+    credentials = _credentials(settings, value_of)
     if credentials is not None:
         verdicts.append(_basic(request.headers, credentials))
     if not verdicts:
@@ -57,17 +66,17 @@ def rehearse(settings: SmsSettings, batch_key: str, now: datetime) -> Request:
         # During a change Sinch signs with either; both are held.
         secret = settings.callback_secrets[0].value()
         headers |= signed_headers(secret, body, nonce=secrets.token_urlsafe(12), timestamp=str(int(now.timestamp())))
-    credentials = _credentials(settings)
+    credentials = _credentials(settings, Secret.value)
     if credentials is not None:
         headers["authorization"] = f"Basic {credentials.decode()}"
     return Request("POST", "", headers, body)
 
 
-def _credentials(settings: SmsSettings) -> bytes | None:
+def _credentials(settings: SmsSettings, value_of: Callable[[Secret], str]) -> bytes | None:
     """User name and password as they travel; None where none are set."""
     if settings.callback_username is None or settings.callback_password is None:
         return None
-    return base64.b64encode(f"{settings.callback_username}:{settings.callback_password.value()}".encode())
+    return base64.b64encode(f"{settings.callback_username}:{value_of(settings.callback_password)}".encode())
 
 
 def _basic(headers: Mapping[str, str], expected: bytes) -> Verdict:
