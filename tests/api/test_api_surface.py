@@ -224,7 +224,7 @@ def test_names_of_headers_in_any_case(tmp_path: Path, api: Api, clock: Clock) ->
 
 
 def test_a_host_that_takes_callbacks_is_seen_by_all(tmp_path: Path, api: Api, clock: Clock) -> None:
-    """So planning makes room for them, and what is called back is not asked for every second as well."""
+    """So what is called back is not asked for every second as well."""
 
     def seen(by: Connector) -> bool:
         with by.ledger.read() as connection:
