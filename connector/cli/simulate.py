@@ -1,6 +1,7 @@
 """`connector simulate`: a local double of a provider."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,10 +117,21 @@ def _tell(simulator: Simulator, options: Options, url: str, port: int) -> None:
     click.echo(f"The simulator of {simulator.title} answers on {url}; stop with Ctrl-C. For the configuration:\n")
     click.echo(configuration(simulator, url, options))
     click.echo(
+        "# Or by one command, once these variables are exported:\n"
+        f"# {_setup(simulator, options, url)}\n\n"
         "# For reports by callback to `connector serve`; without it they are polled.\n"
         '# [server]\n# public_url = "http://127.0.0.1:8080"\n\n'
         "# To have a person write, in another terminal:\n"
         f"# connector simulate {simulator.name} --port {port} --inbound +12015550123 STOP"
+    )
+
+
+def _setup(simulator: Simulator, options: Options, url: str) -> str:
+    """The command that writes the configuration for a running simulator."""
+    settings = simulator.settings(url, options)
+    words = [f"{key}={value}" for key, value in {"name": "simulated", **settings}.items() if key != "provider"]
+    return shlex.join(
+        ["connector", "setup", simulator.name, "--yes", *(part for word in words for part in ("--set", word))]
     )
 
 

@@ -1,6 +1,7 @@
 """`connector simulate`: scenario files, replies from the command line, and what it says about itself."""
 
 import json
+import shlex
 import signal
 import socket
 from pathlib import Path
@@ -193,3 +194,16 @@ def test_it_says_how_people_write(desk: Desk) -> None:
         assert f"# connector simulate sinch-sms --port {url.rpartition(':')[2]} --inbound +12015550123 STOP" in (
             simulator.end()[1].splitlines()
         )
+
+
+def test_the_command_that_it_prints_sets_it_up(desk: Desk) -> None:
+    (desk.folder / "connector.toml").unlink()
+    with desk.start("simulate", "sinch-sms") as simulator:
+        line = simulator.line()
+        while "connector setup" not in line:
+            line = simulator.line()
+        words = shlex.split(line.removeprefix("# "))
+        result = desk.run(*words[1:])
+        assert result.exit_code == 0, result.output
+        assert "[integrations.simulated]" in (desk.folder / "connector.toml").read_text()
+        simulator.signal(signal.SIGTERM)
