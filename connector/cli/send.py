@@ -134,7 +134,7 @@ def send(
 def show(preview: Preview, *, err: bool) -> None:
     """Print what would be sent."""
     rows: list[tuple[str, str, str]] = [
-        ("recipients", count(preview.recipients), "rows of the file"),
+        ("recipients", count(preview.recipients), "rows of the list"),
         ("  skipped", count(preview.skipped), ""),
         *((f"    {reason}", count(times), REASONS.get(reason, "")) for reason, times in preview.by_reason.items()),
         ("  to_send", count(preview.to_send), ""),

@@ -1,5 +1,7 @@
 """The command line as a whole: help, and what happens when something fails that should not."""
 
+from collections.abc import Iterator
+
 import pytest
 import rich_click as click
 from cli_kit import Desk
@@ -7,12 +9,36 @@ from click.testing import CliRunner
 
 from connector.cli.main import Connector, cli
 
+SHOWING_NOTHING = {"worker", "completion"}
+"""Commands without a result for programs: one runs until it is stopped, the other prints a script."""
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_command_says_what_it_does_and_when_one_uses_it(name: str) -> None:
-    result = CliRunner().invoke(cli, [name, "--help"])
+
+def leaves(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command by its words, those of groups within groups, too."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*before, name))
+        else:
+            yield (*before, name), command
+
+
+COMMANDS = dict(leaves(cli))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_says_what_it_does_and_when_one_uses_it(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*words, "--help"])
     assert result.exit_code == 0
     assert "Use it " in result.stdout
+    for parameter in COMMANDS[words].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_that_shows_something_shows_it_to_programs(words: tuple[str, ...]) -> None:
+    options = {option for parameter in COMMANDS[words].params for option in parameter.opts}
+    assert ("--json" in options) is (words[-1] not in SHOWING_NOTHING)
 
 
 def test_help_lists_every_command() -> None:
