@@ -31,7 +31,7 @@ def main(config: str) -> None:
             verdict = providers[place[0]].verify(request, now_seconds=now_seconds)
             return callbacks.STORED if verdict is Verdict.genuine else callbacks.FORGED
 
-        connector.asgi = Edge(read, lambda: connector.recorder, is_open=lambda: True, open=connector.open)
+        connector.asgi = Edge(read, lambda: connector.recorder, is_ready=lambda: True, prepare=connector.prepare)
         told = {"url": f"http://127.0.0.1:{listening.getsockname()[1]}", "callbacks": connector.callback_addresses()}
         serve(connector, listening, ready=lambda: print(json.dumps(told), flush=True))
 

@@ -880,7 +880,9 @@ class Connector:
     @cached_property
     def asgi(self) -> Edge:
         """The receiving edge as an ASGI application, to mount or to serve."""
-        return Edge(self._read_callback, lambda: self.recorder, is_open=lambda: self._lines is not None, open=self.open)
+        return Edge(
+            self._read_callback, lambda: self.recorder, is_ready=lambda: self._lines is not None, prepare=self.prepare
+        )
 
 
 @contextmanager

@@ -23,7 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Edge:
     """Takes callbacks at `/webhooks/{integration id}[/{batch key}]`.
 
-    `open` makes ready what the others need, where `is_open` says that it isn't; `read` verifies and reads one
+    `prepare` makes ready what the others need, where `is_ready` says that it isn't; `read` verifies and reads one
     request; `recorder` makes it durable before it is answered.
     """
 
@@ -32,13 +32,13 @@ class Edge:
         read: Callable[[Request], "callbacks.Read | Response"],
         recorder: Callable[[], Recorder],
         *,
-        is_open: Callable[[], bool],
-        open: Callable[[], None],
+        is_ready: Callable[[], bool],
+        prepare: Callable[[], None],
     ) -> None:
         self._read = read
         self._recorder = recorder
-        self._is_open = is_open
-        self._open = open
+        self._is_ready = is_ready
+        self._prepare = prepare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -57,9 +57,9 @@ class Edge:
         path = path_of(scope)
         body = None if _declares_too_much(headers) else await _body(receive)
         try:
-            if not self._is_open():
+            if not self._is_ready():
                 # A host's event loop has others to serve while a ledger is made.
-                await asyncio.to_thread(self._open)
+                await asyncio.to_thread(self._prepare)
             if body is None:
                 read = callbacks.too_large(path)
             else:
