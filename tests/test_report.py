@@ -29,11 +29,15 @@ from receiving_kit import (
 
 from connector.connector import Connector
 from connector.extension import hookimpl
+from connector.ledger.tables import DispatchState, MessageState
 from connector.model.batch import Batch
+from connector.model.codes import Turn
 from connector.model.errors import Throttled
-from connector.model.event import Status, StatusCodeSource
+from connector.model.event import SkipReason, Status, StatusCodeSource
 from connector.model.outcome import Accepted, InDoubt, Refused, Scope
 from connector.model.report import Receipt, ReceiptKind
+from connector.model.words import REASONS, STATES
+from connector.report import WORST_FIRST, Skips, funnel, share, together
 
 KEYS = {
     "dispatch",
@@ -263,3 +267,39 @@ def test_two_dispatches_do_not_count_each_others(desk: Desk) -> None:
     take(desk.connector, receipt(ADA, client_reference=desk.api.sent[1].key))
     assert (first.report().recipients, first.report().delivered) == (2, 0)
     assert (second.report().recipients, second.report().delivered, second.report().skipped.total) == (2, 1, 1)
+
+
+def test_several_reports_add_up_and_the_worst_state_shows(desk: Desk) -> None:
+    first = send_to(desk.connector, ADA, BO, "nobody")
+    for person in (ADA, BO):
+        report_on(desk, person, "Failed", 150)
+    second = send_to(desk.connector, CY, DI, CY)
+    take(desk.connector, receipt(CY, "Failed", 150, client_reference=desk.api.sent[-1].key))
+    desk.api.send = lambda batch: Refused(Scope.account, 401, advice="Copy the token anew.")
+    third = send_to(desk.connector, EM)
+    reports = [each.report() for each in (first, second, third)]
+    whole = together(reports)
+    assert (whole.recipients, whole.enqueued, whole.failed, whole.open, whole.waiting) == (7, 4, 3, 1, 1)
+    assert whole.skipped == Skips(2, {"duplicate": 1, "invalid_number": 1})
+    assert [(error.code, error.count, error.turn) for error in whole.errors] == [("150", 3, Turn.recipient)]
+    assert (whole.state, whole.cause) == ("stopped", reports[2].cause)
+    assert whole.dispatch == ", ".join((first.id, second.id, third.id))
+    assert together(reports[:1]) == reports[0]
+
+
+def test_there_are_words_for_everything_that_a_report_can_say(desk: Desk) -> None:
+    assert set(WORST_FIRST) == set(DispatchState)
+    assert set(REASONS) == set(SkipReason)
+    assert {line.name for line in funnel(send_to(desk.connector, ADA).report())} >= set(STATES)
+    assert set(STATES) >= set(MessageState) - {MessageState.withdrawn}
+
+
+def test_a_rate_is_all_or_nothing_only_where_it_is() -> None:
+    assert [share(part, 3000) for part in (0, 1, 1500, 2999, 3000)] == [
+        "0.0 %",
+        "<0.1 %",
+        "50.0 %",
+        ">99.9 %",
+        "100.0 %",
+    ]
+    assert share(0, 0) == "-"
