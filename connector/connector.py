@@ -10,21 +10,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Row, func, or_, select, update
 
 from connector import overview, person
 from connector import report as reporting
-from connector.audience.reading import RowSource, read_file, read_recipients
-from connector.audience.screening import Screen
-from connector.audience.senders import Sender, Senders
 from connector.checking import callback_path, house, replies, trial
 from connector.checking.finding import Finding, Result
 from connector.checking.integration import SECRETS, senders, try_settings
 from connector.checking.trial import ToldBy, Trial
-from connector.config.load import ReadSecret, check_campaign, check_settings, load_campaign, load_settings
+from connector.config.load import ReadSecret, check_settings, load_settings
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
 from connector.delivery import cursors
@@ -63,7 +59,6 @@ from connector.model.errors import (
     CampaignError,
     ConfigurationError,
     ConnectorError,
-    Fault,
     InputError,
     KeyConflict,
     NotFound,
@@ -73,7 +68,7 @@ from connector.model.errors import (
 from connector.model.event import Event
 from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
-from connector.model.text import Template
+from connector.order import Order, Recipients, read_campaign
 from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
 from connector.pages import report as report_page
 from connector.person import Person
@@ -89,8 +84,6 @@ logger = logging.getLogger("connector")
 
 FOLLOW_SECONDS = 0.25
 TAKE_OVER_SECONDS = 1.0
-
-Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[str, Any]]
 
 
 class Connector:
@@ -288,24 +281,22 @@ class Connector:
         again: bool = False,
     ) -> "Dispatch":
         """Read, screen and store a dispatch without sending it; or find the one that is there under its key."""
-        checked, source_name = self._campaign(campaign)
-        source = self._source(recipients)
-        with source:
-            provider, integration = self._check(checked, source_name, source)
+        order = Order.read(campaign, recipients, self.settings)
+        with order.source as source:
+            provider = self._checked(order)
             for number, dispatch_id in planning.abandoned(self.ledger):
                 logger.warning("The dispatch %s was never read to its end; it is removed.", dispatch_id)
                 planning.prune(self.ledger, number)
-            known_digest = source.digest_ahead()
-            digest = None if known_digest is None else planning.digest_of(checked, integration, known_digest)
+            digest = order.digest_ahead()
             wanted = key or digest
             if wanted is not None:
                 found = self._existing(wanted, given=key is not None)
                 if found is not None and (not again or key is not None or self._goes_on(found)):
-                    return self._repeated(found, key, digest or self._read_digest(checked, integration, source))
+                    return self._repeated(found, key, digest or order.digest())
                 if found is not None:
                     with self.ledger.read() as connection:
                         wanted = planning.next_key(connection, wanted)
-            what = self._plan_of(checked, source, provider, integration, wanted, key_is_given=key is not None)
+            what = order.plan(provider, key=wanted, key_is_given=key is not None)
             try:
                 number = planning.plan(self.ledger, what, clock=self._clock, again=again)
             except planning.AlreadyThere as error:
@@ -326,18 +317,16 @@ class Connector:
 
         Without a key, recipients that can be read only once are not recognized.
         """
-        checked, source_name = self._campaign(campaign)
-        source = self._source(recipients)
-        with source:
-            _, integration = self._check(checked, source_name, source)
-            known = source.digest_ahead()
-        wanted = key or (None if known is None else planning.digest_of(checked, integration, known))
+        order = Order.read(campaign, recipients, self.settings)
+        with order.source:
+            self._checked(order)
+            wanted = key or order.digest_ahead()
         found = None if wanted is None else self._existing(wanted, given=key is not None)
         return None if found is None else Dispatch(self, found.number)
 
     def integration_of(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str]) -> str:
         """The name of the integration that a campaign goes through. Raises `CampaignError`."""
-        checked, source_name = self._campaign(campaign)
+        checked, source_name = read_campaign(campaign)
         faults = campaign_faults(checked, self.settings, source_name)
         if faults:
             raise CampaignError(faults)
@@ -354,103 +343,18 @@ class Connector:
 
         With `ask_provider` the provider tries the first request dry, where it can.
         """
-        checked, source_name = self._campaign(campaign)
-        source = self._source(recipients)
-        with source:
-            provider, integration = self._check(checked, source_name, source)
-            what = self._plan_of(checked, source, provider, integration, None, key_is_given=False)
+        order = Order.read(campaign, recipients, self.settings)
+        with order.source:
+            provider = self._checked(order)
+            what = order.plan(provider, key=None, key_is_given=False)
             return preview(what, clock=self._clock, provider=provider if ask_provider else None)
 
-    def _plan_of(
-        self,
-        campaign: Campaign,
-        source: RowSource,
-        provider: Provider,
-        integration: str,
-        key: str | None,
-        *,
-        key_is_given: bool,
-    ) -> planning.Plan:
-        return planning.Plan(
-            campaign=campaign,
-            source=source,
-            screen=self._screen(campaign, provider),
-            integration=integration,
-            account=provider.account,
-            limits=provider.limits,
-            key=key,
-            key_is_given=key_is_given,
-        )
-
-    def _campaign(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str]) -> tuple[Campaign, str]:
-        if isinstance(campaign, Campaign):
-            return campaign, "campaign"
-        if isinstance(campaign, Mapping):
-            return check_campaign(campaign), "campaign"
-        return load_campaign(campaign), str(campaign)
-
-    @staticmethod
-    def _source(recipients: Recipients) -> RowSource:
-        if isinstance(recipients, RowSource):
-            return recipients
-        if isinstance(recipients, str | os.PathLike):
-            return read_file(Path(recipients))
-        return read_recipients(recipients)
-
-    def _check(self, campaign: Campaign, source_name: str, source: RowSource) -> tuple[Provider, str]:
-        """The provider and integration of a campaign that can be sent to these recipients."""
-        faults = campaign_faults(campaign, self.settings, source_name)
-        names: tuple[str, ...] = ()
-        if campaign.message.text is not None:
-            names = Template.read(campaign.message.text).names
-        elif source.columns is not None and "text" not in source.columns:
-            faults.append(
-                Fault("message.text", "The campaign has no text, and the recipients no text column.", source_name)
-            )
-        if source.columns is not None and "text" not in source.columns:
-            for name in source.missing([name for name in names if name not in campaign.message.defaults]):
-                near = source.nearest(name)
-                hint = f" Did you mean ${{{near}}}?" if near else ""
-                faults.append(
-                    Fault(
-                        "message.text",
-                        f"${{{name}}} has no column {name!r} in {source.name} and no default in "
-                        f"[message.defaults].{hint}",
-                        source_name,
-                    )
-                )
-        if faults:
-            raise CampaignError(faults)
-        integration = integration_of(campaign, self.settings)
-        provider = self.lines[integration].provider
-        wrong_senders = self._senders(campaign, provider).faults()
-        if wrong_senders:
-            raise CampaignError([Fault("sender", sentence, source_name) for sentence in wrong_senders])
-        if campaign.message.text is not None:
-            wrong = provider.screen_template(Template.read(campaign.message.text))
-            if wrong:
-                raise CampaignError([Fault("message.text", wrong, source_name)])
-        if campaign.expire_at is not None and campaign.expire_at <= self._clock():
-            raise CampaignError([Fault("expire_at", "This time has passed; nothing would be sent.", source_name)])
-        return provider, integration
-
-    def _screen(self, campaign: Campaign, provider: Provider) -> Screen:
-        return Screen(
-            text=campaign.message.text,
-            defaults=campaign.message.defaults,
-            senders=self._senders(campaign, provider),
-            max_parts=campaign.max_parts,
-            limits=provider.limits,
-            numbers=Numbers(self.settings.screening.default_region),
-        )
-
-    def _senders(self, campaign: Campaign, provider: Provider) -> Senders:
-        named = {
-            name: Sender(sender.value, frozenset(sender.countries)) for name, sender in self.settings.senders.items()
-        }
-        default = self.settings.defaults.sender
-        own = campaign.senders or (() if default is None else (default,))
-        return Senders([named.get(name) or Sender(name) for name in own], named, provider.screen_sender)
+    def _checked(self, order: Order) -> Provider:
+        """The provider of an order that can be sent. Raises `CampaignError`."""
+        order.check()
+        provider = self.lines[order.integration].provider
+        order.check_with(provider, now=self._clock())
+        return provider
 
     def _existing(self, key: str, *, given: bool) -> Row[Any] | None:
         with self.ledger.read() as connection:
@@ -461,12 +365,6 @@ class Connector:
     def _goes_on(self, found: Row[Any]) -> bool:
         with self.ledger.read() as connection:
             return planning.goes_on(connection, found)
-
-    @staticmethod
-    def _read_digest(campaign: Campaign, integration: str, source: RowSource) -> str:
-        for _ in source.rows(()):
-            pass
-        return planning.digest_of(campaign, integration, source.digest())
 
     def _repeated(self, found: Row[Any], key: str | None, digest: str) -> "Dispatch":
         """A dispatch that was started before under this key."""

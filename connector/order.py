@@ -1,0 +1,151 @@
+"""What a host orders: a campaign and the people it goes to, checked and ready to be planned."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from connector.audience.reading import RowSource, read_file, read_recipients
+from connector.audience.screening import Screen
+from connector.audience.senders import Sender, Senders
+from connector.config.load import check_campaign, load_campaign
+from connector.config.names import campaign_faults, integration_of
+from connector.config.settings import Settings
+from connector.dispatch.planning import Plan, digest_of
+from connector.extension.provider import Provider
+from connector.model.campaign import Campaign
+from connector.model.errors import CampaignError, Fault
+from connector.model.phone import Numbers
+from connector.model.recipient import Recipient
+from connector.model.text import Template
+
+Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[str, Any]]
+
+
+def read_campaign(campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str]) -> tuple[Campaign, str]:
+    """A checked campaign, from an object, a mapping or a file, and what to call it. Raises `CampaignError`."""
+    if isinstance(campaign, Campaign):
+        return campaign, "campaign"
+    if isinstance(campaign, Mapping):
+        return check_campaign(campaign), "campaign"
+    return load_campaign(campaign), str(campaign)
+
+
+def screen_of(campaign: Campaign, settings: Settings, provider: Provider) -> Screen:
+    """What decides who of a campaign's people is not messaged."""
+    return Screen(
+        text=campaign.message.text,
+        defaults=campaign.message.defaults,
+        senders=senders_of(campaign, settings, provider),
+        max_parts=campaign.max_parts,
+        limits=provider.limits,
+        numbers=Numbers(settings.screening.default_region),
+    )
+
+
+def senders_of(campaign: Campaign, settings: Settings, provider: Provider) -> Senders:
+    """The senders of a campaign, or the default one, and all that the settings name."""
+    named = {name: Sender(sender.value, frozenset(sender.countries)) for name, sender in settings.senders.items()}
+    default = settings.defaults.sender
+    own = campaign.senders or (() if default is None else (default,))
+    return Senders([named.get(name) or Sender(name) for name in own], named, provider.screen_sender)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A campaign, and where its recipients come from."""
+
+    campaign: Campaign
+    name: str
+    """The campaign's file, for messages."""
+    source: RowSource
+    settings: Settings
+
+    @classmethod
+    def read(
+        cls,
+        campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str],
+        recipients: Recipients,
+        settings: Settings,
+    ) -> Self:
+        """Read the campaign, and open the recipients. Raises `CampaignError`, `RecipientsError`."""
+        checked, name = read_campaign(campaign)
+        if isinstance(recipients, RowSource):
+            source = recipients
+        elif isinstance(recipients, str | os.PathLike):
+            source = read_file(Path(recipients))
+        else:
+            source = read_recipients(recipients)
+        return cls(checked, name, source, settings)
+
+    @property
+    def integration(self) -> str:
+        """The name of the integration that it goes through."""
+        return integration_of(self.campaign, self.settings)
+
+    def check(self) -> None:
+        """Whether the settings know what the campaign names, and the recipients have what its text needs.
+
+        Raises `CampaignError` with all that is wrong.
+        """
+        campaign, source = self.campaign, self.source
+        faults = campaign_faults(campaign, self.settings, self.name)
+        names: tuple[str, ...] = ()
+        if campaign.message.text is not None:
+            names = Template.read(campaign.message.text).names
+        elif source.columns is not None and "text" not in source.columns:
+            faults.append(
+                Fault("message.text", "The campaign has no text, and the recipients no text column.", self.name)
+            )
+        if source.columns is not None and "text" not in source.columns:
+            for name in source.missing([name for name in names if name not in campaign.message.defaults]):
+                near = source.nearest(name)
+                hint = f" Did you mean ${{{near}}}?" if near else ""
+                faults.append(
+                    Fault(
+                        "message.text",
+                        f"${{{name}}} has no column {name!r} in {source.name} and no default in "
+                        f"[message.defaults].{hint}",
+                        self.name,
+                    )
+                )
+        if faults:
+            raise CampaignError(faults)
+
+    def check_with(self, provider: Provider, *, now: datetime) -> None:
+        """Whether the provider can send from these senders, and takes the text. Raises `CampaignError`."""
+        wrong_senders = senders_of(self.campaign, self.settings, provider).faults()
+        if wrong_senders:
+            raise CampaignError([Fault("sender", sentence, self.name) for sentence in wrong_senders])
+        if self.campaign.message.text is not None:
+            wrong = provider.screen_template(Template.read(self.campaign.message.text))
+            if wrong:
+                raise CampaignError([Fault("message.text", wrong, self.name)])
+        if self.campaign.expire_at is not None and self.campaign.expire_at <= now:
+            raise CampaignError([Fault("expire_at", "This time has passed; nothing would be sent.", self.name)])
+
+    def digest_ahead(self) -> str | None:
+        """The default key, where the recipients can be read more than once; None: they can't."""
+        known = self.source.digest_ahead()
+        return None if known is None else digest_of(self.campaign, self.integration, known)
+
+    def digest(self) -> str:
+        """The default key, from recipients that are read to their end for it."""
+        for _ in self.source.rows(()):
+            pass
+        return digest_of(self.campaign, self.integration, self.source.digest())
+
+    def plan(self, provider: Provider, *, key: str | None, key_is_given: bool) -> Plan:
+        """What it is planned from."""
+        return Plan(
+            campaign=self.campaign,
+            source=self.source,
+            screen=screen_of(self.campaign, self.settings, provider),
+            integration=self.integration,
+            account=provider.account,
+            limits=provider.limits,
+            key=key,
+            key_is_given=key_is_given,
+        )
