@@ -2,7 +2,7 @@
 
 from connector.checking.finding import Finding
 from connector.checking.trial import Trial
-from connector.connector import Connector, Dispatch, Preview
+from connector.connector import Added, Connector, Dispatch, OpenDispatch, Preview
 from connector.delivery.cursors import SinkState
 from connector.engine.polls import Polled
 from connector.extension.sink import Sink
@@ -13,6 +13,7 @@ from connector.model.errors import (
     CampaignError,
     ConfigurationError,
     ConnectorError,
+    DispatchClosed,
     Fault,
     InputError,
     KeyConflict,
@@ -38,12 +39,14 @@ from connector.tracking.silence import Silence
 
 __all__ = [
     "AccountState",
+    "Added",
     "Campaign",
     "CampaignError",
     "ConfigurationError",
     "Connector",
     "ConnectorError",
     "Dispatch",
+    "DispatchClosed",
     "DispatchLine",
     "DoubtfulBatch",
     "Event",
@@ -57,6 +60,7 @@ __all__ = [
     "NotFound",
     "NotReached",
     "NotSent",
+    "OpenDispatch",
     "Person",
     "PluginError",
     "Polled",

@@ -26,9 +26,10 @@ from connector.config.settings import Settings
 from connector.delivery import cursors
 from connector.delivery.cursors import SinkState
 from connector.delivery.in_process import sinks_of
-from connector.dispatch import cancelling, doubt, pace, planning, prospects
+from connector.dispatch import adding, cancelling, doubt, opening, pace, planning, prospects
 from connector.dispatch.auditing import audit
 from connector.dispatch.feedback import feedback
+from connector.dispatch.gathering import Added as Added
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
@@ -59,6 +60,7 @@ from connector.model.errors import (
     CampaignError,
     ConfigurationError,
     ConnectorError,
+    Fault,
     InputError,
     KeyConflict,
     NotFound,
@@ -66,9 +68,10 @@ from connector.model.errors import (
     without_words,
 )
 from connector.model.event import Event
+from connector.model.limits import MAX_BATCH_RECIPIENTS
 from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
-from connector.order import Order, Recipients, read_campaign
+from connector.order import Order, Recipients, read_campaign, screen_of
 from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
 from connector.pages import report as report_page
 from connector.person import Person
@@ -123,6 +126,7 @@ class Connector:
         self._lines: dict[str, Line] | None = None
         self._by_id: dict[str, Provider] = {}
         self._recorder: Recorder | None = None
+        self._intake: adding.Intake | None = None
         self.ledger = Ledger(self.settings.storage.url)
         forking.in_child(self._begin_anew)
         self._sinks = sinks_of(sinks or {}, on_event)
@@ -168,6 +172,7 @@ class Connector:
                 self._recorder.close()
             self._http.close()
             self._recorder = None
+            self._intake = None
             self._lines = None
             self._http = Http()
             self.ledger.close()
@@ -180,6 +185,7 @@ class Connector:
         self._http = Http()
         self._lines = None
         self._recorder = None
+        self._intake = None
 
     @property
     def lines(self) -> dict[str, Line]:
@@ -306,6 +312,36 @@ class Connector:
                 logger.warning("No row has a value for %s.", ", ".join(missing))
             return Dispatch(self, number)
 
+    def open(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], *, key: str) -> "OpenDispatch":
+        """A dispatch that stays open for messages that are added one at a time; or the one under its key.
+
+        It is sent by whoever works on this ledger, and stays open over restarts until it is closed or cancelled.
+        `campaign` has no time to send at. Once it has expired, what is added is skipped.
+
+        Raises `CampaignError`, and `KeyConflict` where the key belongs to something else.
+        """
+        adding.check_key(key)
+        order = Order.read(campaign, (), self.settings)
+        order.check()
+        if order.campaign.send_at is not None:
+            sentence = "What is added to an open dispatch goes out at once: leave this out, and add it when it is time."
+            raise CampaignError([Fault("send_at", sentence, order.name)])
+        provider = self.lines[order.integration].provider
+        with self.ledger.read() as connection:
+            number = opening.find(connection, order.campaign, integration=order.integration, key=key)
+        if number is None:
+            order.check_with(provider, now=self._clock())
+            with self.ledger.write() as connection:
+                number = opening.find_or_begin(
+                    connection,
+                    order.campaign,
+                    integration=order.integration,
+                    account=provider.account,
+                    key=key,
+                    now=self._clock(),
+                )
+        return OpenDispatch(self, number)
+
     def started(
         self,
         campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str],
@@ -384,6 +420,27 @@ class Connector:
                 f"To send it to all of them once more, say --again (in Python: again=True)."
             )
         return dispatch
+
+    # Adding to open dispatches
+
+    @property
+    def _adds(self) -> adding.Intake:
+        with self._guard:
+            if self._intake is None:
+                self._intake = adding.Intake(self.ledger, self._clock, self._screening)
+            return self._intake
+
+    def _screening(self, number: int) -> adding.Screening:
+        """What the messages of an open dispatch are screened by."""
+        row = self._row(number)
+        line = self.lines.get(row.integration)
+        if line is None:
+            raise NotFound(
+                f"The integration {row.integration} of the dispatch {row.id} is not in the configuration: nothing can "
+                f"be added."
+            )
+        screen = screen_of(Campaign.model_validate_json(row.campaign), self.settings, line.provider)
+        return adding.Screening(screen, min(line.provider.limits.batch_recipients, MAX_BATCH_RECIPIENTS))
 
     # Working
 
@@ -480,7 +537,10 @@ class Connector:
             ).first()
         if row is None:
             raise NotFound(f"There is no dispatch {dispatch_id}; `connector dispatches` lists them.")
-        return Dispatch(self, row.number)
+        return self._dispatch(self._row(row.number))
+
+    def _dispatch(self, row: Row[Any]) -> "Dispatch":
+        return Dispatch(self, row.number) if row.open is None else OpenDispatch(self, row.number)
 
     def _row(self, number: int) -> Row[Any]:
         with self.ledger.read() as connection:
@@ -929,3 +989,24 @@ class Dispatch:
         people = [recipients] if isinstance(recipients, str) else recipients
         numbers = Numbers(connector.settings.screening.default_region)
         return feedback(connector.ledger, connector.lines.get(self.integration), self.number, people, numbers)
+
+
+class OpenDispatch(Dispatch):
+    """A dispatch that messages are added to, one at a time, from any thread of any process."""
+
+    def add(self, recipient: Recipient | Mapping[str, Any], *, key: str) -> Added:
+        """Add a message; when this returns it is durable, and leaves within a moment where somebody works.
+
+        `key` is the host's own name for the message, such as that of the order that it confirms: the same again
+        adds nothing, and gives what became of the first. One person may get any number of messages.
+
+        Raises `InputError` for what can't be read, `KeyConflict` for another message under a known key,
+        `DispatchClosed` after `close` and `cancel`, and `LedgerError` where it could not be written. What was not
+        added, or isn't known to be, may be added again under its key.
+        """
+        return self._connector._adds.add(self.number, recipient, key)
+
+    def close(self) -> bool:
+        """Take no more messages: it finishes when those that it has are sent. False: it was closed before."""
+        with self._connector.ledger.write() as connection:
+            return opening.close(connection, self.number)

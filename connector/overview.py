@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from connector.ledger import registry
-from connector.ledger.tables import BatchState, WhyKept, accounts, attempts, batches, kept_reports
+from connector.ledger.tables import BatchState, DispatchState, WhyKept, accounts, attempts, batches, kept_reports
 from connector.model.phone import mask
 from connector.report import Report
 
@@ -41,6 +41,8 @@ class DispatchLine:
     recipients: int
     enqueued: int
     in_doubt: int
+    open: bool
+    """Whether messages may be added to it."""
     abandoned: bool
     """Its reading was never finished, and nobody is at it any more."""
 
@@ -86,6 +88,7 @@ def line_of(dispatch: Row[Any], told: Report, abandoned: bool) -> DispatchLine:
         recipients=told.recipients,
         enqueued=told.enqueued,
         in_doubt=told.in_doubt,
+        open=bool(dispatch.open) and told.state != DispatchState.cancelled,
         abandoned=abandoned,
     )
 

@@ -16,7 +16,6 @@ from connector.ledger.tables import (
     WhyKept,
     addresses,
     attempts,
-    batches,
     dispatches,
     integrations,
     kept_reports,
@@ -92,7 +91,7 @@ class Person:
 
     recipient: str
     messages: list[History]
-    """Newest dispatch first."""
+    """Newest dispatch first, and of an open dispatch the newest message."""
     other_events: list[Event]
     """What the person wrote or did that belongs to no message, oldest first."""
 
@@ -104,24 +103,26 @@ def person(connection: Connection, number: str, providers: Mapping[str, type[Pro
     """
     known = {row.name: providers.get(row.provider) for row in connection.execute(select(integrations))}
     found = []
-    for dispatch, ordinal in _places(connection, number):
-        found.append(_history(connection, dispatch, ordinal, known.get(dispatch.integration)))
+    for dispatch, ordinals in _places(connection, number):
+        found += [_history(connection, dispatch, each, known.get(dispatch.integration)) for each in ordinals]
         found += _repeats(connection, dispatch, number)
     return Person(number, found, log.of_nobody(connection, number))
 
 
-def _places(connection: Connection, number: str) -> Iterator[tuple[Row[Any], int]]:
-    """The first row of every dispatch that has this number, the newest dispatch first."""
+def _places(connection: Connection, number: str) -> Iterator[tuple[Row[Any], list[int]]]:
+    """Every dispatch with this number, the newest first: its first row in a list; of an open one all, newest first."""
     rows = connection.execute(
         select(addresses.c.dispatch, addresses.c.ordinal).where(
             addresses.c.address == number, addresses.c.dispatch.in_(select(dispatches.c.number))
         )
     )
-    first = {row.dispatch: row.ordinal for row in rows}
+    ordinals: dict[int, list[int]] = {}
+    for row in rows:
+        ordinals.setdefault(row.dispatch, []).append(row.ordinal)
     for dispatch in connection.execute(
-        select(dispatches).where(dispatches.c.number.in_(first)).order_by(dispatches.c.number.desc())
+        select(dispatches).where(dispatches.c.number.in_(ordinals)).order_by(dispatches.c.number.desc())
     ):
-        yield dispatch, first[dispatch.number]
+        yield dispatch, sorted(ordinals[dispatch.number], reverse=True)
 
 
 def _repeats(connection: Connection, dispatch: Row[Any], number: str) -> list[History]:
@@ -146,7 +147,7 @@ def _history(connection: Connection, dispatch: Row[Any], ordinal: int, provider:
     ).one()
     happened = log.of_message(connection, message)
     told = _told(dispatch, message, happened)
-    batch = _batch(connection, message)
+    batch = log.carrier(connection, message)
     return replace(
         told,
         sender=connection.scalar(
@@ -189,23 +190,6 @@ def _of_batch(connection: Connection, told: History, batch: Row[Any]) -> dict[st
         "last_look_up": batch.last_look_up,
         "next_look_up": batch.due_at if batch.state == BatchState.in_doubt else None,
     }
-
-
-def _batch(connection: Connection, message: Row[Any]) -> Row[Any] | None:
-    """The batch that carries a message: of one that was split, the part."""
-    if message.state == MessageState.skipped:
-        return None
-    return connection.execute(
-        select(batches)
-        .where(
-            batches.c.dispatch == message.dispatch,
-            batches.c.shape == message.shape,
-            batches.c.first <= message.ordinal,
-            batches.c.last >= message.ordinal,
-        )
-        .order_by(batches.c.number.desc())
-        .limit(1)
-    ).first()
 
 
 def _attempts(connection: Connection, batch: int) -> list[Attempt]:

@@ -205,9 +205,9 @@ def together(reports: Sequence[Report]) -> Report:
 
 
 def state_of(dispatch: Row[Any], counts: dict[str, int]) -> str:
-    """A dispatch's state: what is stored, or finished when nothing is left to do."""
+    """A dispatch's state: what is stored, or finished when nothing is left to do, and nothing more can come."""
     left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
-    if dispatch.state in (DispatchState.planning, DispatchState.cancelled) or left:
+    if dispatch.state in (DispatchState.planning, DispatchState.cancelled) or dispatch.open or left:
         return str(dispatch.state)
     return DispatchState.finished
 

@@ -39,7 +39,7 @@ def dispatches(config: Path, as_json: bool) -> None:
             (
                 line.id,
                 line.campaign,
-                f"{line.state}, abandoned" if line.abandoned else line.state,
+                ", ".join([line.state, *(["open"] if line.open else []), *(["abandoned"] if line.abandoned else [])]),
                 moment(line.created_at),
                 count(line.recipients),
                 count(line.enqueued),

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from connector.dispatch.sending import Line
+from connector.ledger import log
 from connector.ledger.database import Ledger
-from connector.ledger.log import NEVER_ENQUEUED
 from connector.ledger.tables import BatchState, addresses, batches, dispatches, messages
 from connector.model.errors import Fault, NotFound, RecipientsError
 from connector.model.phone import Numbers
@@ -32,7 +32,7 @@ def feedback(ledger: Ledger, line: Line | None, dispatch: int, recipients: Itera
             )
         if not line.provider.supports("feedback"):
             raise NotFound(f"{line.provider.title} takes no feedback on messages.")
-        found, faults = _batches_of(connection, dispatch, list(recipients), numbers)
+        found, faults = _batches_of(connection, of, list(recipients), numbers)
     if faults:
         raise RecipientsError(faults)
     for provider_batch_id, people in found.items():
@@ -41,20 +41,26 @@ def feedback(ledger: Ledger, line: Line | None, dispatch: int, recipients: Itera
 
 
 def _batches_of(
-    connection: Connection, dispatch: int, recipients: Sequence[str], numbers: Numbers
+    connection: Connection, dispatch: Row[Any], recipients: Sequence[str], numbers: Numbers
 ) -> tuple[dict[str, list[str]], list[Fault]]:
-    """Provider's batch id to the canonical numbers in it, and what is wrong with the others."""
+    """Provider's batch id to the canonical numbers in it, and what is wrong with the others.
+
+    Of several messages to a number it is the newest that the provider has accepted.
+    """
     canonical = [numbers.canonical(written) for written in recipients]
-    rows = dict(_messages(connection, dispatch, {address for address, _ in filter(None, canonical)}))
-    accepted = _Accepted(connection, dispatch)
+    rows: dict[str, list[Any]] = {}
+    for address, row in _messages(connection, dispatch.number, {address for address, _ in filter(None, canonical)}):
+        rows.setdefault(address, []).append(row)
+    # Of an open dispatch there may be millions.
+    accepted = _Accepted(connection, dispatch.number) if dispatch.open is None else _Carriers(connection)
     found: dict[str, dict[str, None]] = {}
     faults = []
     for place, known in enumerate(canonical):
-        message = rows.get(known[0]) if known else None
-        batch = None if message is None else accepted.of(message)
+        sent = rows.get(known[0], []) if known else []
+        batch = next((batch for message in reversed(sent) if (batch := accepted.of(message)) is not None), None)
         if known is None:
             wrong = "This can't be a phone number."
-        elif message is None:
+        elif not sent:
             wrong = "Nobody with this number is in the dispatch."
         elif batch is None:
             wrong = "The provider has not accepted a message to this number."
@@ -71,9 +77,10 @@ def _messages(connection: Connection, dispatch: int, wanted: set[str]) -> Iterat
     ordered = sorted(wanted)
     for start in range(0, len(ordered), CHUNK):
         query = (
-            select(addresses.c.address, messages.c.ordinal, messages.c.shape, messages.c.state)
+            select(addresses.c.address, messages.c.dispatch, messages.c.ordinal, messages.c.shape, messages.c.state)
             .join(messages, (messages.c.dispatch == dispatch) & (messages.c.ordinal == addresses.c.ordinal))
             .where(addresses.c.dispatch == dispatch, addresses.c.address.in_(ordered[start : start + CHUNK]))
+            .order_by(addresses.c.address, addresses.c.ordinal)
         )
         for row in connection.execute(query):
             yield str(row.address), row
@@ -92,6 +99,20 @@ class _Accepted:
         """The batch of a message; None: it was not accepted."""
         ordered = self._by_shape.get(message.shape, [])
         place = bisect_right(ordered, message.ordinal, key=attrgetter("first")) - 1
-        if place < 0 or ordered[place].last < message.ordinal or message.state in NEVER_ENQUEUED:
+        if place < 0 or ordered[place].last < message.ordinal or message.state in log.NEVER_ENQUEUED:
             return None
         return ordered[place]
+
+
+class _Carriers:
+    """The accepted batches of messages, each looked for by itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of(self, message: Any) -> Row[Any] | None:
+        """The batch of a message; None: it was not accepted."""
+        if message.state in log.NEVER_ENQUEUED:
+            return None
+        batch = log.carrier(self._connection, message)
+        return batch if batch is not None and batch.state == BatchState.accepted else None

@@ -180,7 +180,7 @@ def _store(ledger: Ledger, what: Plan, number: int) -> None:
         with ledger.write() as connection:
             for group in (waiting, skipped):
                 if group:
-                    _insert(connection, group)
+                    insert_messages(connection, group)
             for shape in list(screen.shapes.values())[known:]:
                 connection.execute(
                     insert(shapes).values(dispatch=number, shape=shape.number, sender=shape.sender, text=shape.text)
@@ -189,7 +189,8 @@ def _store(ledger: Ledger, what: Plan, number: int) -> None:
         known = len(screen.shapes)
 
 
-def _insert(connection: Connection, rows: list[MessageRow]) -> None:
+def insert_messages(connection: Connection, rows: list[MessageRow]) -> None:
+    """Write rows of messages."""
     # Binding None costs the driver more than a text: columns without any value are left out.
     kept = [place for place in range(len(_COLUMNS)) if any(row[place] is not None for row in rows)]
     names = ", ".join(_COLUMNS[place] for place in kept)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from connector.dispatch import pace
 from connector.extension.plugins import Plugins
@@ -169,9 +169,15 @@ def may_claim(connection: Connection, now: datetime) -> bool:
     return connection.execute(_DUE, {"now": now}).first() is not None
 
 
+def next_due(connection: Connection, now: datetime) -> datetime | None:
+    """When the next batch that isn't due yet is to be sent; None: there is none."""
+    at: datetime | None = connection.scalar(_NEXT_DUE, {"now": now})
+    return at
+
+
 # Statements of every batch are built once: building one costs more than running it.
-_DUE = (
-    select(batches)
+_READY = (
+    select(batches.c.number)
     .join_from(batches, dispatches, batches.c.dispatch == dispatches.c.number)
     .join(accounts, accounts.c.name == batches.c.account)
     .where(
@@ -183,7 +189,11 @@ _DUE = (
     )
     .order_by(batches.c.due_at, batches.c.number)
     .limit(1)
+    .correlate(None)
 )
+_PROMPT = _READY.where(batches.c.prompt.is_(True))
+_DUE = select(batches).where(batches.c.number == func.coalesce(_PROMPT.scalar_subquery(), _READY.scalar_subquery()))
+_NEXT_DUE = select(func.min(batches.c.due_at)).where(batches.c.task == Task.send, batches.c.due_at > bindparam("now"))
 _DISPATCH = select(dispatches).where(dispatches.c.number == bindparam("number"))
 _SHAPE = select(shapes).where(shapes.c.dispatch == bindparam("dispatch"), shapes.c.shape == bindparam("shape"))
 _NEW_ATTEMPT = insert(attempts)

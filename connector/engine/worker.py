@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection, select, update
@@ -76,13 +76,25 @@ class Worker:
                 try:
                     while not (stop is not None and stop.is_set()) and (ends is None or time.monotonic() < ends):
                         self._wake.clear()
+                        looked_at = self._desk.clock()
                         if self._start(pool, until):
                             continue
                         if not self._at(Task.send) and until():
                             break
-                        self._wake.wait(IDLE_SECONDS if stop is None or not stop.is_set() else 0)
+                        self._wake.wait(self._idle_seconds(looked_at) if stop is None or not stop.is_set() else 0)
                 finally:
                     self._leaving.set()
+
+    def _idle_seconds(self, looked_at: datetime) -> float:
+        """How long to wait: what is due soon, such as what was added to an open dispatch, leaves at its time."""
+        with self._guard:
+            if len(self._busy) >= self._threads:
+                return IDLE_SECONDS
+        with self._desk.ledger.read() as connection:
+            due_at = sending.next_due(connection, looked_at)
+        if due_at is None:
+            return IDLE_SECONDS
+        return min(IDLE_SECONDS, max(0.0, (due_at - self._desk.clock()).total_seconds()))
 
     def nothing_is_due(self) -> bool:
         """Whether there is nothing to do just now; what is paused, or has to wait, isn't due."""

@@ -75,18 +75,36 @@ def of_message(connection: Connection, message: Row[Any]) -> list[Event]:
     if message.state == MessageState.skipped:
         of_it |= (events.c.ordinal <= ordinal) & (events.c.last >= ordinal)
     elif message.state not in NEVER_ENQUEUED:
-        carriers = select(batches.c.number).where(
-            batches.c.dispatch == message.dispatch,
-            batches.c.shape == message.shape,
-            batches.c.first <= ordinal,
-            batches.c.last >= ordinal,
-        )
-        of_it |= events.c.batch.in_(carriers)
+        batch = carrier(connection, message)
+        if batch is not None:
+            of_it |= events.c.batch == batch.number
     rows = connection.execute(
         select(events).where(events.c.dispatch == message.dispatch, of_it).order_by(events.c.number)
     ).all()
     context = _Context(connection, rows)
     return [context.event_of(row, message) for row in rows]
+
+
+# The nearest beginning before a row is found at once among a million; of the parts of a batch it is the smallest.
+_CARRIER = (
+    select(batches)
+    .where(
+        batches.c.dispatch == bindparam("dispatch"),
+        batches.c.shape == bindparam("shape"),
+        batches.c.first <= bindparam("ordinal"),
+        batches.c.last >= bindparam("ordinal"),
+    )
+    .order_by(batches.c.first.desc(), batches.c.number.desc())
+    .limit(1)
+)
+
+
+def carrier(connection: Connection, message: Row[Any]) -> Row[Any] | None:
+    """The batch that carries a message: of one that was split, the part. None: it was never in one."""
+    if message.state == MessageState.skipped:
+        return None
+    of_row = {"dispatch": message.dispatch, "shape": message.shape, "ordinal": message.ordinal}
+    return connection.execute(_CARRIER, of_row).first()
 
 
 def of_skipped(connection: Connection, skipped: Sequence[Row[Any]]) -> list[Event]:

@@ -73,7 +73,7 @@ class DispatchState(StrEnum):
     cancelled = "cancelled"
     """A person ended it: nothing more is sent, and what the provider can still call back is called back."""
     finished = "finished"
-    """Nothing is waiting, sending or in doubt any more. Derived, never stored."""
+    """Nothing is waiting, sending or in doubt any more, and nothing can be added. Derived, never stored."""
 
 
 class BatchState(StrEnum):
@@ -155,7 +155,6 @@ dispatches = Table(
     Column("resumed_at", Instant),
     Column("paused_countries", Text),
     Column("open", Boolean),
-    Index("dispatches_open", "open"),
 )
 """`paused_countries`: JSON, country to what is wrong there. `open`: whether messages may be added one at a time;
 None: its recipients were read from a list."""
@@ -250,11 +249,15 @@ batches = Table(
     Column("cancelled_at", Instant),
     Column("send_at", Instant),
     Column("polls", Integer, nullable=False),
+    Column("prompt", Boolean),
     Index("batches_by_task", "task", "due_at"),
+    Index("batches_prompt", "prompt", "task", "due_at"),
     Index("batches_by_dispatch", "dispatch", "state", "task"),
+    Index("batches_by_ordinal", "dispatch", "ordinal", "split"),
     Index("batches_by_rows", "dispatch", "shape", "first"),
     Index("batches_by_provider_id", "provider_batch_id"),
 )
+"""`prompt`: of an open dispatch, and so sent before what is due of a list."""
 
 attempts = Table(
     "attempts",

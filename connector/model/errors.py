@@ -6,6 +6,7 @@
     │   ├── CampaignError          the campaign
     │   └── RecipientsError        the recipients
     ├── KeyConflict                the dispatch key is in use for something else, or already done
+    ├── DispatchClosed             the dispatch takes no more messages
     ├── NotFound                   no such dispatch, integration, provider ...
     ├── LedgerError                the ledger can't be used
     │   ├── SchemaMismatch         it was made by an older or newer version
@@ -70,6 +71,10 @@ class RecipientsError(InputError):
 
 class KeyConflict(ConnectorError):
     """The dispatch key is in use for something else, or its dispatch is done."""
+
+
+class DispatchClosed(ConnectorError):
+    """The dispatch takes no more messages."""
 
 
 class NotFound(ConnectorError):

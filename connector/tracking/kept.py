@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, or_, select
 
 from connector.ledger import totals
-from connector.ledger.tables import BatchState, WhyKept, addresses, attempts, batches, integrations, kept_reports
+from connector.ledger.tables import BatchState, WhyKept, attempts, batches, integrations, kept_reports
 from connector.model.report import Receipt
-from connector.tracking.matching import batches_of
+from connector.tracking.matching import batches_of, ordinal_in
 from connector.tracking.standing import BUCKET
 
 _RECEIPT = TypeAdapter(Receipt)
@@ -36,12 +36,8 @@ def keep(
 ) -> None:
     """Keep a receipt that changes nothing, and count it; a repeat of one that is kept is only counted."""
     count[integration, why] += 1
-    if batch is not None and ordinal is None and receipt.recipient:
-        ordinal = connection.scalar(
-            select(addresses.c.ordinal).where(
-                addresses.c.dispatch == batch.dispatch, addresses.c.address == receipt.recipient
-            )
-        )
+    if batch is not None and ordinal is None:
+        ordinal = ordinal_in(connection, batch, receipt.recipient)
     body = _RECEIPT.dump_json(receipt).decode()
     same = exists().where(
         kept_reports.c.why == why,

@@ -1,11 +1,12 @@
-"""Which batch a receipt belongs to."""
+"""Which batch a receipt belongs to, and which message of it."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from connector.ledger.tables import attempts, batches, integrations
+from connector.ledger import log
+from connector.ledger.tables import addresses, attempts, batches, integrations, messages
 from connector.model.report import Receipt, ReceiptKind
 
 # Statements of every receipt are built once: building one costs more than running it.
@@ -16,6 +17,28 @@ _BY_COPY = (
     .where(attempts.c.provider_batch_id.in_(bindparam("ids", expanding=True)))
 )
 _ACCOUNTS = select(integrations.c.id, integrations.c.account)
+_ORDINALS = (
+    select(messages.c.ordinal, messages.c.state)
+    .join_from(
+        addresses,
+        messages,
+        (messages.c.dispatch == addresses.c.dispatch) & (messages.c.ordinal == addresses.c.ordinal),
+    )
+    .where(
+        addresses.c.dispatch == bindparam("dispatch"),
+        addresses.c.address == bindparam("address"),
+        addresses.c.ordinal.between(bindparam("first"), bindparam("last")),
+        messages.c.shape == bindparam("shape"),
+    )
+)
+
+
+def ordinal_in(connection: Connection, batch: Row[Any], recipient: str | None) -> int | None:
+    """The row of a recipient's message in a batch; None: there is none."""
+    if recipient is None:
+        return None
+    rows = connection.execute(_ORDINALS, {**log.range_of(batch), "address": recipient})
+    return next((int(row.ordinal) for row in rows if row.state not in log.NEVER_ENQUEUED), None)
 
 
 def batches_of(connection: Connection, arrivals: Iterable[tuple[str, Receipt]]) -> dict[tuple[str, str, str], Row[Any]]:

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select
 
 from connector.ledger import log
-from connector.ledger.tables import addresses, events, integrations
+from connector.ledger.tables import events, integrations
 from connector.model.event import EventKind, Status, provider_event_id
 from connector.model.report import Receipt
+from connector.tracking.matching import ordinal_in
 
 
 def note(
@@ -35,13 +36,7 @@ def note(
     if connection.scalar(select(exists().where(events.c.event_id.in_(known)))):
         count[integration, "repeated"] += 1
         return
-    ordinal = None
-    if batch is not None and receipt.recipient:
-        ordinal = connection.scalar(
-            select(addresses.c.ordinal).where(
-                addresses.c.dispatch == batch.dispatch, addresses.c.address == receipt.recipient
-            )
-        )
+    ordinal = None if batch is None else ordinal_in(connection, batch, receipt.recipient)
     log.append(
         connection,
         [

@@ -36,7 +36,12 @@ _PLACES = (
         messages,
         (addresses.c.dispatch == messages.c.dispatch) & (addresses.c.ordinal == messages.c.ordinal),
     )
-    .where(addresses.c.dispatch == bindparam("dispatch"), addresses.c.address.in_(bindparam("people", expanding=True)))
+    .where(
+        addresses.c.dispatch == bindparam("dispatch"),
+        addresses.c.address.in_(bindparam("people", expanding=True)),
+        # Of an open dispatch one person may have many messages.
+        addresses.c.ordinal.between(bindparam("first"), bindparam("last")),
+    )
 )
 _RAISE = (
     update(messages)
@@ -77,8 +82,8 @@ def apply(
     names: dict[int, str | None] = {}
     told: list[holds.Told] = []
     for integration, receipt, batch in receipts:
-        place = places.get((batch.dispatch, receipt.recipient or ""))
-        if place is None or place.shape != batch.shape or not batch.first <= place.ordinal <= batch.last:
+        place = _place_in(batch, places.get((batch.dispatch, receipt.recipient or ""), ()))
+        if place is None:
             kept.keep(
                 connection,
                 WhyKept.unmatched,
@@ -170,18 +175,34 @@ def _is_late(receipt: Receipt, place: _Place, rises: bool, now: datetime, ends_a
     return rises and place.state is not None and now > ends_at
 
 
-def _places(connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[Any]]]) -> dict[tuple[int, str], _Place]:
+def _places(
+    connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[Any]]]
+) -> dict[tuple[int, str], list[_Place]]:
+    """The messages to the recipients of receipts, by dispatch and address: all that their batches may have."""
     wanted: dict[int, set[str]] = {}
+    ranges: dict[int, tuple[int, int]] = {}
     for _, receipt, batch in receipts:
         if receipt.recipient:
             wanted.setdefault(batch.dispatch, set()).add(receipt.recipient)
-    found = {}
+            first, last = ranges.get(batch.dispatch, (batch.first, batch.last))
+            ranges[batch.dispatch] = min(first, batch.first), max(last, batch.last)
+    found: dict[tuple[int, str], list[_Place]] = {}
     for dispatch, people in wanted.items():
-        rows = connection.execute(_PLACES, {"dispatch": dispatch, "people": list(people)}).all()
-        for address, ordinal, shape, state, code, source, raw_status in rows:
+        first, last = ranges[dispatch]
+        named = {"dispatch": dispatch, "people": list(people), "first": first, "last": last}
+        for address, ordinal, shape, state, code, source, raw_status in connection.execute(_PLACES, named).all():
             if state not in log.NEVER_ENQUEUED:
-                found[dispatch, address] = _Place(ordinal, shape, state, code, source, raw_status)
+                place = _Place(ordinal, shape, state, code, source, raw_status)
+                found.setdefault((dispatch, address), []).append(place)
     return found
+
+
+def _place_in(batch: Row[Any], places: Sequence[_Place]) -> _Place | None:
+    """The one of a person's messages that is in a batch; None: none is."""
+    for place in places:
+        if place.shape == batch.shape and batch.first <= place.ordinal <= batch.last:
+            return place
+    return None
 
 
 def unconfirmed(connection: Connection, batch: Row[Any], *, now: datetime) -> int:

@@ -136,6 +136,7 @@ def part_of(
             good_look_ups=0,
             held=False,
             polls=0,
+            prompt=batch.prompt,
         )
     )
     totals.add(connection, batch.dispatch, {totals.WAITING: len(rows)})

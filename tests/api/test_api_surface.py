@@ -31,7 +31,7 @@ from receiving_kit import (
 from sending_kit import CAMPAIGN, Host, people, wait_until
 
 import connector as package
-from connector import ConfigurationError, Connector, ConnectorError, Dispatch, Request
+from connector import ConfigurationError, Connector, ConnectorError, Dispatch, OpenDispatch, Request
 from connector.config.load import check_settings
 from connector.extension import secret as secret_module
 from connector.extension.plugins import Plugins
@@ -43,7 +43,7 @@ from connector.tracking.polling import receiver_is_there
 ROOT = Path(__file__).parent.parent.parent
 
 NAMES = {
-    "sending": ["Campaign", "Connector", "Dispatch", "Preview", "Recipient", "Report"],
+    "sending": ["Added", "Campaign", "Connector", "Dispatch", "OpenDispatch", "Preview", "Recipient", "Report"],
     "events": ["Event", "EventKind", "Sink", "SinkState", "Status", "StatusCodeSource"],
     "callbacks": ["Request", "Response"],
     "looking": [
@@ -62,6 +62,7 @@ NAMES = {
         "CampaignError",
         "ConfigurationError",
         "ConnectorError",
+        "DispatchClosed",
         "Fault",
         "InputError",
         "KeyConflict",
@@ -107,7 +108,7 @@ def own_types(hint: Any) -> set[type]:
 
 def test_what_methods_take_and_give_is_public() -> None:
     found = set()
-    for kind in (Connector, Dispatch):
+    for kind in (Connector, Dispatch, OpenDispatch):
         for name in public(kind):
             member = vars(kind)[name]
             function = getattr(member, "fget", None) or getattr(member, "func", None) or getattr(kind, name)
@@ -430,7 +431,7 @@ def listed(heading: str) -> list[str]:
     return [name for column in columns for name in re.findall(r"`(\w+)(?=[(`])", column)]
 
 
-@pytest.mark.parametrize("kind", [Connector, Dispatch])
+@pytest.mark.parametrize("kind", [Connector, Dispatch, OpenDispatch])
 def test_every_method_is_documented_in_one_line(kind: type) -> None:
     names = listed(f"Every method of `{kind.__name__}`")
     assert len(names) == len(set(names))

@@ -11,7 +11,6 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     op.add_column("dispatches", sa.Column("open", sa.Boolean(), nullable=True))
-    op.create_index("dispatches_open", "dispatches", ["open"])
     op.add_column("shapes", sa.Column("gathers", NUMBER, nullable=True))
     op.create_table(
         "additions",
@@ -34,6 +33,9 @@ def upgrade() -> None:
         "INSERT INTO addresses (dispatch, address, ordinal) SELECT dispatch, address, ordinal FROM addresses_before"
     )
     op.drop_table("addresses_before")
+    op.add_column("batches", sa.Column("prompt", sa.Boolean(), nullable=True))
+    op.create_index("batches_prompt", "batches", ["prompt", "task", "due_at"])
     op.drop_index("batches_by_dispatch", "batches")
     op.create_index("batches_by_dispatch", "batches", ["dispatch", "state", "task"])
+    op.create_index("batches_by_ordinal", "batches", ["dispatch", "ordinal", "split"])
     op.create_index("batches_by_rows", "batches", ["dispatch", "shape", "first"])
