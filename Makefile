@@ -19,7 +19,7 @@ demo: install
 	$(BIN)/connector demo
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff format --check .
