@@ -153,6 +153,16 @@ def copies(connection: Connection, dispatch: int) -> int:
     return connection.scalar(select(func.count()).select_from(several)) or 0
 
 
+def surfaced(connection: Connection, dispatch: int) -> int:
+    """How many batches of a dispatch were accepted after all, though they had been split, refused or withdrawn."""
+    query = (
+        select(func.count(func.distinct(attempts.c.batch)))
+        .join_from(attempts, batches, attempts.c.batch == batches.c.number)
+        .where(batches.c.dispatch == dispatch, batches.c.state.in_(_ENDED), attempts.c.ended == "accepted")
+    )
+    return connection.scalar(query) or 0
+
+
 def _without_error(name: str) -> str:
     """The name of a count; that of an error's code without the provider's word, which messages don't keep."""
     return f"{name.rsplit('|', 1)[0]}|" if name.startswith(totals.CODE) else name
@@ -189,4 +199,7 @@ def differences(connection: Connection, dispatch: Row[Any]) -> list[str]:
     twice = copies(connection, dispatch.number)
     if twice:
         found.append(f"{twice} batches have two accepted copies that are not cancelled")
+    late = surfaced(connection, dispatch.number)
+    if late:
+        found.append(f"{late} batches that counted as never arrived were accepted after all")
     return found

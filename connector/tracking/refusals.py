@@ -56,8 +56,7 @@ def refused(connection: Connection, number: int, *, attempt: int, outcome: Refus
         end_attempt(connection, batch, attempt, "refused", cause=outcome.sentence())
         _without(connection, batch, rows, places, outcome, now)
         advance(connection, batch.dispatch, batch.shape, now=now)
-    elif outcome.scope in (Scope.campaign, Scope.account) or batch.doubt_since is not None:
-        # What was once in doubt keeps its key: an early copy may yet surface.
+    elif outcome.scope in (Scope.campaign, Scope.account):
         returned(connection, number, attempt=attempt, ended="refused", cause=outcome.sentence(), due_at=now)
         stopped(connection, batch.dispatch, DispatchState.stopped, outcome.sentence())
     else:

@@ -95,6 +95,10 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
                 policy=policy,
             )
             row = fresh[batch.number] = batch_by_number(connection, batch.number)
+        if row.state == BatchState.split and row.doubt_since is not None and receipt.kind is ReceiptKind.message:
+            # It counted as never arrived, and its parts have been sent.
+            kept.keep(connection, WhyKept.double_send, integration, receipt, now, batch=row, count=count)
+            continue
         if row.state != BatchState.accepted:
             kept.keep(
                 connection, WhyKept.unmatched, integration, receipt, now, problem=f"batch is {row.state}", count=count

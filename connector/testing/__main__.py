@@ -1,0 +1,25 @@
+"""`python -m connector.testing sweep PROVIDER`: the fault kit on a provider's simulator."""
+
+import argparse
+import sys
+
+from connector.simulator import simulators
+from connector.testing import sweep
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m connector.testing", description="The fault kit on a simulator.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in {"sweep": sweep}.items():
+        described = module.__doc__ or ""
+        command = commands.add_parser(name, help=described.partition("\n")[0], description=described)
+        command.add_argument("provider", help="a provider that has a simulator", choices=simulators())
+        module.arguments(command)
+        command.set_defaults(main=module.main)
+    options = parser.parse_args()
+    status: int = options.main(options)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

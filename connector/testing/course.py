@@ -1,0 +1,114 @@
+"""What a process goes through in the sweep: two dispatches, with doubt, refusals, throttling, callbacks, a cancel.
+
+The same call goes on where a process that was killed has left off.
+"""
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from connector.connector import Connector
+from connector.dispatch import cancelling, doubt, pace, sending
+from connector.engine import worker
+from connector.model.event import Event
+from connector.server.serve import listen, serving
+from connector.testing.moments import Count, Ends, watched
+
+SENT, CALLED_OFF = "sent", "called off"
+"""The keys of the two dispatches."""
+SOON = timedelta(seconds=0.1)
+
+HANDED_OVER = "handed-over"
+MOMENTS = "moments.json"
+LOG = "log.txt"
+
+
+@dataclass(frozen=True)
+class Course:
+    """All that a process needs, in what can be handed to another one."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    port: int
+    """Where callbacks are taken."""
+    campaign: Mapping[str, Any]
+    rows: list[dict[str, str]]
+    called_off: list[dict[str, str]]
+    """The recipients of the other dispatch, which is cancelled when the provider has it."""
+    send_at: str
+    """For when the other dispatch is scheduled."""
+
+    def secret(self, reference: str) -> str:
+        return self.secrets[reference.removeprefix("env:")]
+
+    def connector(self, **more: Any) -> Connector:
+        return Connector(self.settings, secrets=self.secret, **more)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """The moment, and its how-manieth time, at which a process is sent a signal."""
+
+    moment: str
+    times: int
+    by: signal.Signals = signal.SIGKILL
+
+
+def run(course: Course, fate: Fate | None = None) -> None:
+    """Go through the course; the moments that were met are written down at the end."""
+    logging.basicConfig(filename=course.folder / LOG, format="%(process)d %(asctime)s %(name)s %(message)s")
+    _hurry()
+    reached = Count() if fate is None else Ends(fate.moment, fate.times, fate.by)
+    with watched(reached):
+        _go(course)
+    (course.folder / MOMENTS).write_text(json.dumps(reached.times))
+
+
+def _hurry() -> None:
+    """Shorten the pauses that leave a provider time: this one needs none."""
+    sending.FIRST_LOOK_UP = sending.PROOF_AFTER = SOON
+    doubt.FIRST_PAUSE_SECONDS = 0.05
+    pace.FIRST_BACKOFF_SECONDS = 0.1
+    cancelling.LOOK_AFTER = cancelling.AGAIN_AFTER = SOON
+    worker.AFTER_FAILURE = SOON
+
+
+def _go(course: Course) -> None:
+    with (
+        _Book(course.folder / HANDED_OVER) as book,
+        course.connector(on_event=book.write) as connector,
+        listen("127.0.0.1", course.port) as listening,
+    ):
+        connector.policy = replace(connector.policy, first_poll=timedelta(seconds=1))
+        with serving(connector, listening=listening):
+            sent = connector.plan(course.campaign, course.rows, key=SENT)
+            later = {**course.campaign, "name": CALLED_OFF, "send_at": course.send_at}
+            called_off = connector.plan(later, course.called_off, key=CALLED_OFF)
+            called_off.drain()
+            called_off.cancel()
+            sent.wait()
+            called_off.wait()
+        connector.deliver()
+
+
+class _Book:
+    """A sink: writes the ids of events down, one a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def __enter__(self) -> "_Book":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._file)
+
+    def write(self, event: Event) -> None:
+        os.write(self._file, f"{event.id}\n".encode())
