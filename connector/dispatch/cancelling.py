@@ -44,6 +44,14 @@ def cancel(ledger: Ledger, dispatch: int, *, now: datetime) -> bool:
             .where(batches.c.dispatch == dispatch, batches.c.state == BatchState.accepted, batches.c.task == Task.poll)
             .values(task=Task.cancel, due_at=now)
         )
+        # A copy that was sent again is looked up once more, and called back, now: not just before its time.
+        connection.execute(
+            update(batches)
+            .where(
+                batches.c.dispatch == dispatch, batches.c.state == BatchState.accepted, batches.c.task == Task.recheck
+            )
+            .values(due_at=now)
+        )
     withdraw(ledger, dispatch, now=now)
     return True
 

@@ -1,6 +1,7 @@
 """Batches in doubt: finding out what became of them, and what to do when they surely never arrived."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from connector.tracking.policy import OnAbsent
 logger = logging.getLogger("connector.dispatch")
 
 GOOD_LOOK_UPS = 3
+WITNESSES = 3
+"""So many batches that are known are looked for in the list: somebody may have cancelled one of them elsewhere."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 120.0
 
@@ -82,22 +85,21 @@ def prove_look_up(desk: Desk, line: Line) -> bool:
     with desk.ledger.read() as connection:
         if connection.scalar(select(accounts.c.look_up_proven_at).where(accounts.c.name == account)):
             return True
-        number = connection.scalar(
-            select(batches.c.number)
+        known = connection.execute(
+            select(batches.c.number, batches.c.provider_batch_id)
             .where(
                 batches.c.account == account,
                 batches.c.state == BatchState.accepted,
                 batches.c.provider_batch_id.is_not(None),
+                # What was called back is listed as such, and found no more.
+                batches.c.cancelled_at.is_(None),
                 batches.c.first_sent_at > oldest,
             )
             # The list may lag behind: the oldest that it still has shows best.
             .order_by(batches.c.accepted_at)
-            .limit(1)
-        )
-        if number is None:
-            return False
-        known = standing.batch_by_number(connection, number).provider_batch_id
-    if known not in _find(desk, line, number).provider_batch_ids:
+            .limit(WITNESSES)
+        ).all()
+    if not _lists_any(desk, line, known):
         return False
     with desk.ledger.write() as connection:
         pace.look_up_proven(connection, account, desk.clock())
@@ -107,20 +109,26 @@ def prove_look_up(desk: Desk, line: Line) -> bool:
 def _listing_reaches(desk: Desk, line: Line, sent_at: datetime) -> bool:
     """Whether the listing shows a batch of ours that was accepted later, where there is one."""
     with desk.ledger.read() as connection:
-        witness = connection.execute(
+        witnesses = connection.execute(
             select(batches.c.number, batches.c.provider_batch_id)
             .join_from(batches, attempts, attempts.c.batch == batches.c.number)
             .where(
                 batches.c.account == line.provider.account,
                 batches.c.state == BatchState.accepted,
                 batches.c.provider_batch_id.is_not(None),
+                batches.c.cancelled_at.is_(None),
                 attempts.c.provider_batch_id == batches.c.provider_batch_id,
                 attempts.c.sent_at > sent_at,
             )
             .order_by(attempts.c.sent_at)
-            .limit(1)
-        ).first()
-    return witness is None or witness.provider_batch_id in _find(desk, line, witness.number).provider_batch_ids
+            .limit(WITNESSES)
+        ).all()
+    return not witnesses or _lists_any(desk, line, witnesses)
+
+
+def _lists_any(desk: Desk, line: Line, known: Sequence[Any]) -> bool:
+    """Whether the provider shows one of these accepted batches."""
+    return any(batch.provider_batch_id in _find(desk, line, batch.number).provider_batch_ids for batch in known)
 
 
 def look_up(desk: Desk, number: int) -> None:

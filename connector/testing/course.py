@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -91,7 +92,8 @@ def _go(course: Course) -> None:
             sent = connector.plan(course.campaign, course.rows, key=SENT)
             later = {**course.campaign, "name": CALLED_OFF, "send_at": course.send_at}
             called_off = connector.plan(later, course.called_off, key=CALLED_OFF)
-            called_off.drain()
+            while not called_off.report().is_settled:
+                time.sleep(0.02)
             called_off.cancel()
             sent.wait()
             called_off.wait()
