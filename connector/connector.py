@@ -68,7 +68,6 @@ from connector.model.errors import (
     without_words,
 )
 from connector.model.event import Event
-from connector.model.limits import MAX_BATCH_RECIPIENTS
 from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
 from connector.order import Order, Recipients, read_campaign, screen_of
@@ -440,7 +439,7 @@ class Connector:
                 f"be added."
             )
         screen = screen_of(Campaign.model_validate_json(row.campaign), self.settings, line.provider)
-        return adding.Screening(screen, min(line.provider.limits.batch_recipients, MAX_BATCH_RECIPIENTS))
+        return adding.Screening(screen, line.provider.limits)
 
     # Working
 

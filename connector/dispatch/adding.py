@@ -1,26 +1,28 @@
 """Adding messages to open dispatches, from any number of threads: those that come together share one commit."""
 
+import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from connector.audience.reading import read_recipients
-from connector.audience.screening import Screen
+from connector.audience.screening import MessageRow, Screen, Shape
 from connector.dispatch import gathering
 from connector.dispatch.gathering import Added, Message
 from connector.ledger.database import Ledger
 from connector.model.errors import Fault, InputError, LedgerError
+from connector.model.limits import MAX_BATCH_RECIPIENTS, Limits
 from connector.model.recipient import Recipient
 
 MAX_KEY_CHARACTERS = 200
 
 
 def check_key(key: str) -> None:
-    """Raise `InputError` for a key that can't be kept."""
-    if not key or len(key) > MAX_KEY_CHARACTERS:
-        raise InputError([Fault("key", f"This must be a text of 1 to {MAX_KEY_CHARACTERS} characters.")])
+    """Raise `InputError` for a key that can't be kept, or seen."""
+    if not key.strip() or not key.isprintable() or len(key) > MAX_KEY_CHARACTERS:
+        raise InputError([Fault("key", f"This must be 1 to {MAX_KEY_CHARACTERS} printable characters.")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,27 @@ class Screening:
     """What the messages of one open dispatch are screened by."""
 
     screen: Screen
-    batch_messages: int
-    """How many messages a batch carries."""
+    limits: Limits
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, dispatch: int, recipient: Recipient | Mapping[str, Any], key: str) -> Message:
+    def of(self, recipient: Recipient | Mapping[str, Any], key: str) -> Message:
         """A message with its reason, where it isn't to be sent. Raises `RecipientsError` for what can't be read."""
         (read,) = read_recipients([recipient]).rows(self.screen.names)
         with self.guard:
-            row = self.screen.row(dispatch, 0, read)
+            row = self.screen.row(0, 0, read)
             shape = list(self.screen.shapes.values())[row[2]]
-            # How others' values are cut can't be known yet, so one that has to be is sent by itself.
-            alone = bool(shape.long_values)
+            long = bool(shape.long_values)
             shape.long_values.clear()
-        return Message(key, row, shape.sender, shape.text, 1 if alone else self.batch_messages)
+        # Within a batch all values of a parameter travel in as many pieces, and no piece may be empty.
+        alone = long and min(map(len, _values(shape, row))) < self.limits.max_pieces
+        most = 1 if alone else min(self.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
+        return Message(key, row, shape.sender, shape.text, long, most)
+
+
+def _values(shape: Shape, row: MessageRow) -> Iterator[str]:
+    content = row[6]
+    for name, value in zip(shape.template.names, json.loads(content or "[]"), strict=True):
+        yield shape.defaults.get(name, "") if value is None else value
 
 
 @dataclass(slots=True)
@@ -72,7 +81,7 @@ class Intake:
         `DispatchClosed` where nothing may be added any more, and `LedgerError` where it could not be written.
         """
         check_key(key)
-        handed = _Handed(dispatch, self._screening(dispatch).of(dispatch, recipient, key))
+        handed = _Handed(dispatch, self._screening(dispatch).of(recipient, key))
         with self._guard:
             self._handed.append(handed)
         # A commit takes longer than all the rest: whoever comes first writes what came meanwhile, too.
@@ -107,11 +116,6 @@ class Intake:
                         connection, dispatch, [handed.message for handed in some], now=self._clock()
                     )
         except Exception as error:
-            if len(together) > 1 and not isinstance(error, LedgerError):
-                # One of them may be to blame: it alone is refused.
-                for handed in together:
-                    self._write([handed])
-                return
             answers = {dispatch: [error] * len(some) for dispatch, some in of_dispatch.items()}
         for dispatch, some in of_dispatch.items():
             for handed, answer in zip(some, answers[dispatch], strict=True):

@@ -55,6 +55,8 @@ class Message:
     """Its place in the dispatch, and its shape there, are given when it is stored."""
     sender: str | None
     text: str
+    long: bool
+    """Whether a value of it travels in pieces."""
     batch_messages: int
     """How many messages its batch may carry, this one included."""
 
@@ -108,6 +110,7 @@ _SHAPE = (
         shapes.c.dispatch == bindparam("dispatch"),
         shapes.c.sender.is_not_distinct_from(bindparam("sender")),
         shapes.c.text == bindparam("text"),
+        shapes.c.long == bindparam("long"),
         shapes.c.twin_of.is_(None),
     )
     .order_by(shapes.c.shape)
@@ -186,7 +189,7 @@ class _Page:
         }
         last = connection.scalar(_LAST, {"dispatch": dispatch})
         self._next = 0 if last is None else last + 1
-        self._places: dict[tuple[str | None, str], _Place] = {}
+        self._places: dict[tuple[str | None, str, bool], _Place] = {}
         self._rows: list[MessageRow] = []
         self._keys: list[str] = []
 
@@ -236,11 +239,16 @@ class _Page:
 
     def _place(self, message: Message) -> _Place:
         """The place of a sender and text, made where there is none."""
-        kind = (message.sender, message.text)
+        kind = (message.sender, message.text, message.long)
         place = self._places.get(kind)
         if place is not None:
             return place
-        named = {"dispatch": self._number, "sender": message.sender, "text": message.text}
+        named = {
+            "dispatch": self._number,
+            "sender": message.sender,
+            "text": message.text,
+            "long": message.long,
+        }
         row = self._connection.execute(_SHAPE, named).first()
         if row is None:
             last = self._connection.scalar(_LAST_SHAPE, {"dispatch": self._number})
@@ -277,14 +285,11 @@ class _Page:
         if not self._rows:
             return
         insert_messages(self._connection, self._rows)
-        self._connection.execute(
-            _NEW_ADDRESSES,
-            [
-                {"dispatch": row[0], "address": row[3], "ordinal": row[1]}
-                for row in self._rows
-                if row[-1] != SkipReason.invalid_number
-            ],
-        )
+        numbered = [row for row in self._rows if row[-1] != SkipReason.invalid_number]
+        if numbered:
+            self._connection.execute(
+                _NEW_ADDRESSES, [{"dispatch": row[0], "address": row[3], "ordinal": row[1]} for row in numbered]
+            )
         self._connection.execute(
             _NEW_ADDITIONS,
             [

@@ -168,10 +168,11 @@ shapes = Table(
     Column("text", Text, nullable=False),
     Column("twin_of", Integer),
     Column("gathers", Number),
+    Column("long", Boolean),
     PrimaryKeyConstraint("dispatch", "shape"),
 )
 """What the messages of one batch share: sender and text. `twin_of`: the shape that this one was parted from.
-`gathers`: of an open dispatch the batch that was last added to."""
+Of an open dispatch: `gathers`, the batch that was last added to; `long`, whether its values travel in pieces."""
 
 messages = Table(
     "messages",

@@ -12,6 +12,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     op.add_column("dispatches", sa.Column("open", sa.Boolean(), nullable=True))
     op.add_column("shapes", sa.Column("gathers", NUMBER, nullable=True))
+    op.add_column("shapes", sa.Column("long", sa.Boolean(), nullable=True))
     op.create_table(
         "additions",
         sa.Column("dispatch", NUMBER, nullable=False),
