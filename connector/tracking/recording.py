@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate, takewhile
 
 from sqlalchemy import delete, insert, update
 
@@ -23,7 +24,8 @@ from connector.tracking.policy import Policy
 
 logger = logging.getLogger("connector.tracking")
 
-MOST_REQUESTS = 500
+MOST_RECEIPTS = 500
+"""In one transaction, so that others get their turn; a single callback may bring more."""
 GATHER_SECONDS = 0.002
 SEEN_EVERY_SECONDS = 5.0
 
@@ -119,7 +121,9 @@ class Recorder:
 
     def _gather(self) -> list[_Handed]:
         with self._guard:
-            gathered, self._handed = self._handed[:MOST_REQUESTS], self._handed[MOST_REQUESTS:]
+            sums = accumulate(len(handed.arrivals) for handed in self._handed)
+            taken = max(1, sum(1 for _ in takewhile(lambda receipts: receipts <= MOST_RECEIPTS, sums)))
+            gathered, self._handed = self._handed[:taken], self._handed[taken:]
             if not self._handed and not self._closed:
                 self._awake.clear()
         return gathered
@@ -151,7 +155,8 @@ class Recorder:
     def _show(self, backlog: int) -> None:
         now = self._clock()
         try:
-            with self._ledger.write() as connection:
+            # Callbacks wait while it shows itself.
+            with self._ledger.write(urgent=True) as connection:
                 gone = now - timedelta(minutes=5)
                 connection.execute(delete(receivers).where(receivers.c.seen_at < gone))
                 shown = connection.execute(

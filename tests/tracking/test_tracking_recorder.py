@@ -1,13 +1,29 @@
 """Callbacks that come together are written together, and each is answered for itself."""
 
 import asyncio
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic_core import to_json
-from receiving_kit import ADA, BO, CY, Api, Clock, address, call, connect, nothing_wrong, receipt, send_to, sql, told
+from receiving_kit import (
+    ADA,
+    BO,
+    CY,
+    Api,
+    Clock,
+    address,
+    batch_report,
+    call,
+    connect,
+    nothing_wrong,
+    receipt,
+    send_to,
+    sql,
+    told,
+)
 
 from connector.connector import Connector
 from connector.ledger import database
@@ -41,6 +57,27 @@ def test_callbacks_that_come_together_share_their_transactions(tmp_path: Path, a
         assert dispatch.report().delivered == 300
         delivered = [event for event in told(connector) if event.status == "delivered"]
         assert len({event.recorded_at for event in delivered}) <= 10
+        assert nothing_wrong(connector)
+
+
+def test_reports_of_whole_batches_do_not_make_one_long_transaction(tmp_path: Path, api: Api) -> None:
+    with connect(tmp_path, api, Ticking()) as connector:
+        numbers = fictional_numbers()
+        dispatch = send_to(connector, *(next(numbers) for _ in range(1000)))
+        path = address(connector)
+        (batch,) = api.sent
+        bodies = [
+            to_json(batch_report(batch, dict.fromkeys(batch.recipients[start : start + 200], ("Delivered", 0))))
+            for start in range(0, 1000, 200)
+        ]
+
+        async def all_at_once() -> list[Any]:
+            return await asyncio.gather(*(call(connector.asgi, path, body) for body in [*bodies, *bodies]))
+
+        assert {answer.status for answer in asyncio.run(all_at_once())} == {200}
+        assert dispatch.report().delivered == 1000
+        together = Counter(event.recorded_at for event in told(connector) if event.status == "delivered")
+        assert max(together.values()) <= 500
         assert nothing_wrong(connector)
 
 
