@@ -12,6 +12,7 @@ import multiprocessing
 import socket
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from sqlalchemy import select
@@ -116,15 +118,19 @@ def _free_port() -> int:
 def _process(course_: Course, fate: Fate | None) -> int | None:
     """The exit code of a process that goes through the course; None: it took too long."""
     process = _CONTEXT.Process(target=course.run, args=(course_, fate))
-    process.start()
-    process.join(SECONDS)
-    if process.exitcode is None:
+    # Starting one looks after the others, too: two threads must not both take the code of one.
+    with _ASKING:
+        process.start()
+    ended = wait([process.sentinel], SECONDS)
+    if not ended:
         process.kill()
+        wait([process.sentinel])
+    with _ASKING:
         process.join()
-        return None
-    return process.exitcode
+        return process.exitcode if ended else None
 
 
+_ASKING = threading.Lock()
 _CONTEXT = multiprocessing.get_context("forkserver")
 # What is imported once needn't be imported by each process.
 _CONTEXT.set_forkserver_preload(["connector.testing.sweep", *({"pytest"} & sys.modules.keys())])
