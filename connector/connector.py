@@ -943,7 +943,7 @@ class Dispatch:
     def cancel(self) -> bool:
         """End it for good: what waits is skipped, and the worker calls back what the provider will still cancel.
 
-        What is in doubt is looked up as ever, and never sent again. False: it was cancelled before.
+        What is in doubt is looked up as ever, and never sent again. False: there is nothing to end.
         """
         connector = self._connector
         return cancelling.cancel(connector.ledger, self.number, now=connector._clock())

@@ -28,6 +28,7 @@ def _pace(ctx: click.Context, argument: click.Parameter, value: str) -> float | 
 def rate(config: Path, account: str, messages_per_second: float | None, as_json: bool) -> None:
     """Send faster or slower through an account from now on: N messages per second.
 
+    That is an average: up to a thousand messages leave together, and then nothing until their time has passed.
     Use it while a campaign is under way and the shop, the call centre or the provider can take more, or less. ACCOUNT
     is a name that `connector status` shows, such as PROVIDER:ID. It holds for all campaigns on the account until you
     say `settings` in place of N: then the configuration decides again.
@@ -39,4 +40,7 @@ def rate(config: Path, account: str, messages_per_second: float | None, as_json:
     elif messages_per_second is None:
         click.echo(f"The account {account} keeps to the pace of the configuration again.")
     else:
-        click.echo(f"The account {account} now sends {messages_per_second:g} messages a second at most.")
+        click.echo(
+            f"The account {account} now sends {messages_per_second:g} messages a second on average; what leaves "
+            f"together, up to a thousand, is followed by a pause that is as long."
+        )

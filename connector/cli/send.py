@@ -9,10 +9,11 @@ import rich_click as click
 
 from connector.audience.reading import RowSource, read_file
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option, say, table
+from connector.cli.output import count, document, json_option, moment, say, table
 from connector.cli.progress import reading
 from connector.connector import Connector, FirstRequest, Preview
 from connector.ledger.tables import DispatchState
+from connector.model.batch import utc_now
 from connector.model.words import REASONS
 
 
@@ -100,6 +101,7 @@ def send(
                 document(preview.as_dict())
             else:
                 show(preview, err=False)
+                _tell_what_went_before(connector, preview.campaign, None)
             if preview.first_request is not None and preview.first_request.refused is not None:
                 sys.exit(1)
             return
@@ -113,6 +115,7 @@ def send(
                 preview = connector.preview(campaign, rows)
             # The result alone goes to standard output.
             show(preview, err=True)
+            _tell_what_went_before(connector, preview.campaign, None)
             messages = "message" if preview.to_send == 1 else "messages"
             if not click.confirm(f"Send {preview.to_send:,} {messages}?", err=True):
                 say("Nothing was sent.")
@@ -124,11 +127,27 @@ def send(
             say("Stopped while the recipients were read: nothing was sent, and nothing is left of it.")
             sys.exit(1)
         interrupted = False
+        if yes:
+            _tell_what_went_before(connector, dispatch.report().campaign, dispatch.id)
         if dispatch.report().state in (DispatchState.running, DispatchState.finished):
             if dispatch.report().is_settled:
-                say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
+                report = dispatch.report()
+                if report.recipients == report.skipped.total:
+                    say("Nobody in the list can be messaged: the reasons stand below.")
+                else:
+                    say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
             interrupted = follow(dispatch, final=wait)
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+
+
+def _tell_what_went_before(connector: Connector, campaign: str, but: str | None) -> None:
+    """Who stands in the lists of two dispatches of one campaign gets it twice: that is said before."""
+    for line in connector.dispatches():
+        if line.campaign == campaign and line.enqueued and line.id != but:
+            say(
+                f"The campaign {campaign} was sent before, on {moment(line.created_at)}, to {line.enqueued:,} people, "
+                f"by the dispatch {line.id}. Whoever stands in this list, too, gets it again."
+            )
 
 
 def show(preview: Preview, *, err: bool) -> None:
@@ -179,6 +198,11 @@ def show(preview: Preview, *, err: bool) -> None:
             title=f"\nWho would be skipped: {shown}; row 1 is the first after the header",
             err=err,
         )
+    for name in preview.columns_missing:
+        click.echo(f"\nNo column is called {name}: everybody gets the default that the campaign gives.", err=err)
+    if preview.send_at is not None:
+        passed = ", which has passed: it goes out at once" if preview.send_at <= utc_now() else ""
+        click.echo(f"\nIt is to be sent at {moment(preview.send_at)}{passed}.", err=err)
     if preview.first_request is not None:
         click.echo(f"\n{_tried(preview.first_request)}", err=err)
     if preview.columns_not_used:

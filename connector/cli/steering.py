@@ -101,7 +101,8 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
         document({"dispatch": report.dispatch, "state": report.state, "skipped": report.skipped.total})
         return
     if not news:
-        click.echo(f"The dispatch {report.dispatch} was cancelled before.")
+        was = "was cancelled before" if report.state == DispatchState.cancelled else "has come to its end"
+        click.echo(f"There is nothing to cancel: the dispatch {report.dispatch} {was}.")
         return
     withdrawn = report.skipped.by_reason.get(SkipReason.cancelled, 0)
     click.echo(f"The dispatch {report.dispatch} is cancelled: {count(withdrawn)} messages that waited are not sent.")

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from connector.config import secrets
 from connector.config.document import plain, read_document
-from connector.config.messages import Inspection, Wrong, faults, unknown_name
+from connector.config.messages import Inspection, Wrong, faults, nearest, unknown_name
 from connector.config.names import unknown_defaults
 from connector.config.schema import CAMPAIGN, CONFIGURATION, campaign_schema, compose, rules
 from connector.config.settings import ConfiguredIntegration, Settings, Tables
 from connector.config.times import with_offsets
 from connector.extension.plugins import Plugins
 from connector.extension.provider import IntegrationSettings
-from connector.model.campaign import Campaign
+from connector.model.campaign import Campaign, Message
 from connector.model.errors import CampaignError, ConfigurationError
 from connector.model.text import Template
 
@@ -143,6 +143,7 @@ def check_campaign(data: Mapping[str, Any], source: str = "campaign") -> Campaig
     inspection = Inspection(rules({CAMPAIGN: campaign_schema()}, CAMPAIGN), document)
     wrong += _unless_known(inspection.violations(), wrong)
     wrong += _torn_parameters(document)
+    wrong += _misspelt_message(document)
     campaign = None
     try:
         campaign = Campaign.model_validate(document)
@@ -154,6 +155,17 @@ def check_campaign(data: Mapping[str, Any], source: str = "campaign") -> Campaig
     if wrong or campaign is None:
         raise CampaignError(faults(wrong, source))
     return campaign
+
+
+def _misspelt_message(document: Any) -> list[Wrong]:
+    """Keys of [message] that are nearly ours; others may be a provider's own kinds of message."""
+    message = document.get("message") if isinstance(document, dict) else None
+    wrong = []
+    for key in message if isinstance(message, dict) else ():
+        meant = None if key in Message.model_fields else nearest(key, list(Message.model_fields))
+        if meant is not None:
+            wrong.append(Wrong(("message", key), f"There is no such key. Did you mean {meant}?"))
+    return wrong
 
 
 def _torn_parameters(document: Any) -> list[Wrong]:

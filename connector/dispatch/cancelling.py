@@ -21,12 +21,19 @@ LOOK_AFTER = timedelta(seconds=5)
 
 
 def cancel(ledger: Ledger, dispatch: int, *, now: datetime) -> bool:
-    """End a dispatch for good; False where that isn't possible: it is being read, or was cancelled before.
+    """End a dispatch for good; False where there is nothing to end: it has come to its end, or is being read.
 
     What waits is skipped. What is in doubt is looked up as ever, and what the provider took is called back by
     the worker.
     """
     with ledger.write() as connection:
+        left = select(batches.c.number).where(
+            batches.c.dispatch == dispatch,
+            batches.c.state.in_((BatchState.waiting, BatchState.sending, BatchState.in_doubt))
+            | (batches.c.task.in_((Task.poll, Task.recheck))),
+        )
+        if connection.execute(left.limit(1)).first() is None:
+            return False
         ended = connection.execute(
             update(dispatches)
             .where(

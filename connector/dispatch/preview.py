@@ -78,6 +78,10 @@ class Preview:
     skips: list[Skip]
     """The first rows that would not be messaged."""
     columns_not_used: list[str]
+    columns_missing: list[str]
+    """Names in the text that no column has: everybody gets the campaign's default."""
+    send_at: datetime | None = None
+    """When it is to be sent; None, or in the past: at once."""
     first_request: FirstRequest | None = None
     """None: the provider wasn't asked, or has no dry run."""
 
@@ -175,4 +179,6 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             samples=samples,
             skips=skips,
             columns_not_used=list(what.source.unused),
+            columns_missing=what.source.missing(what.screen.names),
+            send_at=what.campaign.send_at,
         )

@@ -1,9 +1,10 @@
 """`connector send`."""
 
 import json
+import re
 from collections.abc import Callable
 
-from cli_kit import Desk
+from cli_kit import CAMPAIGN, Desk
 
 KEYS = {
     "dispatch",
@@ -178,3 +179,28 @@ def test_a_lost_answer_is_looked_up_and_nobody_is_sent_to_twice(open_desk: Calla
     assert "Warning: A batch is in doubt" in result.stderr
     assert desk.account()["accepted_once"] == 5
     assert desk.json("verify")["ok"] is True
+
+
+def test_what_a_dry_run_warns_of(desk: Desk) -> None:
+    desk.people(2)
+    text = CAMPAIGN.replace("[message]", "send_at = 2025-12-22T09:00:00+01:00\n[message]").replace("${name}", "${nam}")
+    desk.write("campaign.toml", text + '[message.defaults]\nnam = "you"\n')
+    told = desk.run("send", "campaign.toml", "--recipients", "people.csv", "--dry-run").output
+    assert "No column is called nam: everybody gets the default" in told
+    assert "2025-12-22T08:00:00Z, which has passed: it goes out at once" in told
+
+
+def test_a_campaign_that_was_sent_before_is_told(desk: Desk) -> None:
+    desk.people(2)
+    first = desk.send()["dispatch"]
+    again = desk.write("same.csv", (desk.folder / "people.csv").read_text().replace("\n", "\r\n"))
+    before = f"was sent before, on 2[0-9:TZ-]+, to 2 people, by the dispatch {first}"
+    assert re.search(before, desk.run("send", "campaign.toml", "--recipients", again, "--dry-run").output)
+    assert re.search(before, desk.run("send", "campaign.toml", "--recipients", again, "--yes").stderr)
+
+
+def test_a_list_of_nobody_was_not_sent_already(desk: Desk) -> None:
+    people = desk.write("people.csv", "to,name\n12345,Ada\n")
+    result = desk.run("send", "campaign.toml", "--recipients", people, "--yes")
+    assert "Nobody in the list can be messaged" in result.stderr
+    assert "already" not in result.stderr

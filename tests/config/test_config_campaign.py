@@ -68,6 +68,11 @@ BAD: list[tuple[Any, list[str]]] = [
     ),
     ({"name": "harvest"}, ["message: This is missing; give a table."]),
     ({**RIGHT, "message": "Apples"}, ['message: Found "Apples"; give a table.']),
+    ({"name": "harvest", "message": {"txt": "Hi"}}, ["message.txt: There is no such key. Did you mean text?"]),
+    (
+        {"name": "harvest", "message": {"text": "Hi", "default": {}}},
+        ["message.default: There is no such key. Did you mean defaults?"],
+    ),
     ({**RIGHT, "recipients": ["+12015550123"]}, [f"recipients: There is no such key; known here: {KNOWN}."]),
     ({**RIGHT, "name": ""}, ["name: This is empty; give a text of 1 to 200 characters."]),
     ({**RIGHT, "name": "x" * 201}, ["name: Found 201 characters; give a text of 1 to 200 characters."]),

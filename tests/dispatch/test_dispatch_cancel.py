@@ -52,6 +52,14 @@ def test_what_is_on_its_way_is_called_back_as_soon_as_it_is_accepted(host: Host,
     assert closes(report) and agrees(connector)
 
 
+def test_what_has_come_to_its_end_stays_finished(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(5))
+    host.settle(dispatch, when=lambda report: report.is_final)
+    assert not dispatch.cancel()
+    assert dispatch.report().state == "finished"
+
+
 def test_what_left_already_is_told_by_its_reports(host: Host, plan: Plan) -> None:
     connector = host.connector(plan)
     dispatch = connector.send(CAMPAIGN, people(5))
