@@ -10,7 +10,7 @@ from typing import Any
 import rich_click as click
 
 from connector.cli.draft import Draft
-from connector.cli.questions import Form, Question, Schemas, Way
+from connector.cli.questions import Form, Question, Schemas, Way, looks_like_secret, suggested_variable
 from connector.config.secrets import keyring_is_there, read_secret
 from connector.model.errors import ConfigurationError
 
@@ -153,9 +153,16 @@ class Interview:
             self._paste_if_unset(question, before)
 
     def _in_variable(self, question: Question) -> str:
-        suggested = re.sub(r"\W+", "_", f"{self._draft.name}_{question.key}").upper()
+        suggested = suggested_variable(self._draft.name, question.key)
         while True:
             name = prompt(f"Name of the variable [{suggested}]") or suggested
+            if looks_like_secret(name):
+                tell(
+                    f"That looks like the secret itself; give the name of a variable, such as {suggested}. "
+                    "Nothing was kept.",
+                    "  ",
+                )
+                continue
             if VARIABLE.fullmatch(name):
                 break
             # What was typed may be the secret itself.

@@ -1,5 +1,7 @@
 """What a wizard asks, read from the JSON Schema of the settings."""
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from connector.extension.secret import REFERENCE
 from connector.model.errors import InputError
 
 Path = tuple[str, ...]
+HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -47,6 +50,21 @@ class Question:
                 return [part.strip() for part in text.split(",") if part.strip()]
             case _:
                 return text
+
+
+def suggested_variable(integration: str, key: str) -> str:
+    """What the environment variable with a secret of an integration may be called."""
+    return re.sub(r"\W+", "_", f"{integration}_{key}").upper()
+
+
+def looks_like_secret(name: str) -> bool:
+    """Whether what was given as a variable's name is rather the secret itself, pasted by reflex."""
+    if os.environ.get(name):
+        return False
+    digit, letter = any(map(str.isdigit, name)), any(map(str.isalpha, name))
+    if len(name) >= 16 and "_" not in name and ((digit and letter) or HEXADECIMAL.fullmatch(name)):
+        return True
+    return len(name) > 20 and digit and any(map(str.islower, name))
 
 
 def _number(text: str, *, whole: bool) -> Any:

@@ -21,7 +21,7 @@ from connector.cli.interview import Interview, choose, prompt, tell
 from connector.cli.output import document, json_option, waiting
 from connector.cli.proving import may_send_test_message, on_terminal, taking_callbacks, test_number_option
 from connector.cli.questions import Path as Place
-from connector.cli.questions import Schemas, path_of
+from connector.cli.questions import Schemas, looks_like_secret, path_of, suggested_variable
 from connector.config.document import plain, read_document
 from connector.config.load import check_settings
 from connector.config.messages import place, unknown_name
@@ -251,6 +251,11 @@ class _Wizard:
             raise InputError(
                 f"--set {key}: a secret itself isn't given here, where the shell's history and every list of processes "
                 f"keep it. Say where it is found: {key}=env:NAME, file:PATH or keyring:NAME."
+            )
+        if question.secret and text.startswith("env:") and looks_like_secret(text.removeprefix("env:")):
+            raise InputError(
+                f"--set {key}: That looks like the secret itself; give the name of a variable, such as "
+                f"{key}=env:{suggested_variable(draft.name, question.key)}. Nothing was kept."
             )
         draft.put(path, question.read(text) if text else None)
         return path

@@ -161,6 +161,39 @@ def test_what_is_given_wrong_is_named_with_what_would_be_right(fresh: Desk) -> N
     assert not (fresh.folder / "connector.toml").exists()
 
 
+PASTED = [
+    "0123456789abcdef0123456789abcdef",
+    "0123456789012345",
+    "DEADBEEFDEADBEEF",
+    "550e8400-e29b-41d4-a716-446655440000",
+    "Zk3+pq/9sLw7xYbN2c==",
+    "sk_live_4f9aQ7pLx2ZrT8",
+]
+
+
+def test_a_secret_in_the_place_of_a_variable_s_name_is_refused_and_not_shown(fresh: Desk) -> None:
+    for pasted in PASTED:
+        result = fresh.run("setup", *words(fresh, api_token=f"env:{pasted}"), "--yes", "--save-anyway")
+        assert (result.exit_code, result.stdout) == (2, "")
+        shown = " ".join(result.stderr.split())
+        assert "looks like the secret itself" in shown
+        assert "api_token=env:SMS_EU_API_TOKEN" in shown
+        assert pasted not in result.output
+    assert not (fresh.folder / "connector.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["API_TOKEN", "SINCH_API_TOKEN_2", "MYTOKEN1", "token", "MYSINCHSERVICETOKEN"])
+def test_usual_names_of_variables_are_taken(fresh: Desk, name: str) -> None:
+    assert fresh.json("setup", *words(fresh, api_token=f"env:{name}"), "--yes", "--save-anyway")["saved"] is True
+    assert f'api_token = "env:{name}"' in config(fresh)
+
+
+def test_a_variable_that_is_set_may_have_any_name(fresh: Desk) -> None:
+    fresh.environment["theTokenOfTheAccount1"] = TOKEN
+    told = fresh.json("setup", *words(fresh, api_token="env:theTokenOfTheAccount1"), "--yes")
+    assert (told["saved"], findings(told)["credentials"][0]) == (True, "ok")
+
+
 def test_what_is_asked_for_in_vain(fresh: Desk) -> None:
     for arguments, sentence in [
         (("sinch-smss", "--yes"), 'did you mean "sinch-sms"?'),

@@ -99,6 +99,23 @@ def test_answers_that_don_t_work_are_changed(fresh: Desk) -> None:
         assert "messages_per_second" not in (fresh.folder / "connector.toml").read_text()
 
 
+def test_a_token_pasted_as_the_name_of_the_variable_is_asked_for_again(fresh: Desk) -> None:
+    pasted = "0123456789abcdef0123456789abcdef"
+    with begin(fresh) as terminal:
+        terminal.type("1", at=SECRET_PLACE)
+        terminal.type(pasted, at="Name of the variable [SMS_EU_API_TOKEN]: ")
+        terminal.wait_for("That looks like the secret itself; give the name of a variable, such as SMS_EU_API_TOKEN.")
+        terminal.type(ENTER, at="Name of the variable [SMS_EU_API_TOKEN]: ")
+        terminal.type(TOKEN, at="API token: ")
+        go_on(terminal, fresh)
+        terminal.type(ENTER, at="Public URL [none]: ")
+        terminal.type("y", at="Save this? [Y/n]: ")
+        assert terminal.end() == 0, terminal.shown
+        # Once: as the terminal shows what is typed.
+        assert terminal.shown.count(pasted) == 1
+        assert pasted not in (fresh.folder / "connector.toml").read_text()
+
+
 @pytest.mark.parametrize(("choice", "status"), [("stop", 1), ("save", 0)])
 def test_what_doesn_t_work_is_saved_or_not_as_the_person_says(fresh: Desk, choice: str, status: int) -> None:
     with begin(fresh, SMS_EU_API_TOKEN="not-the-token") as terminal:
