@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Connection, Row
 
 from connector.ledger.tables import DispatchState
+from connector.model.event import SkipReason
 from connector.model.words import TOLD_BY, TURNS, retry
 from connector.pages import charts
 from connector.pages.countries import Country, countries, total
@@ -57,7 +58,7 @@ def page(connection: Connection, dispatches: Sequence[Row[Any]], reports: Sequen
     return _TEMPLATES.get_template("report.html.jinja").render(
         report=whole,
         dispatches=list(zip(dispatches, reports, strict=True)),
-        standing=_standing(whole),
+        standing=_standing(whole, reports),
         figures=_figures(whole),
         lines=funnel(whole),
         everybody=charts.bar(
@@ -84,16 +85,38 @@ def _counts(report: Report, names: Sequence[str]) -> list[tuple[str, int]]:
     return [(name, getattr(report, name)) for name in names]
 
 
-def _standing(report: Report) -> str:
-    """What the figures may still do."""
-    if report.state == DispatchState.planning:
+def _standing(whole: Report, reports: Sequence[Report]) -> str:
+    """What the figures may still do, and what a cancellation did to them."""
+    cancelled = sum(each.state == DispatchState.cancelled for each in reports)
+    if cancelled:
+        return f"{_cancellation(whole, cancelled, len(reports))} {_after_cancellation(whole)}"
+    if whole.state == DispatchState.planning:
         return "The recipients are still being read: nothing is sent yet."
-    if not report.is_settled:
-        left = report.waiting + report.sending + report.in_doubt
-        return f"{left:,} messages are still to be sent or found out: these figures are not final."
-    if report.open:
-        return f"Everything is sent; {report.open:,} final reports are still awaited, and can change these figures."
+    if not whole.is_settled:
+        return f"{_left(whole):,} messages are still to be sent or found out: these figures are not final."
+    if whole.open:
+        return f"Everything is sent; {whole.open:,} final reports are still awaited, and can change these figures."
     return "Everybody has a final state; only late news can change these figures."
+
+
+def _cancellation(whole: Report, cancelled: int, dispatches: int) -> str:
+    skipped = whole.skipped.by_reason.get(SkipReason.cancelled, 0)
+    of = f"skipped {skipped:,} of {whole.recipients:,} recipients: nothing is sent to them."
+    if cancelled == dispatches:
+        return f"The campaign was cancelled, which {of}"
+    return f"Cancelling {cancelled:,} of the {dispatches:,} dispatches {of}"
+
+
+def _after_cancellation(whole: Report) -> str:
+    if not whole.is_settled:
+        return f"Not sent or found out about yet: {_left(whole):,}. These figures are not final."
+    if whole.open:
+        return f"Final reports that may still come, and change these figures: {whole.open:,}."
+    return "No reports are awaited any more; only late news can change these figures."
+
+
+def _left(report: Report) -> int:
+    return report.waiting + report.sending + report.in_doubt
 
 
 def _figures(report: Report) -> list[Figure]:

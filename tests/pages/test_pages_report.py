@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -28,10 +29,11 @@ from sqlalchemy import select
 from connector.connector import Connector, Dispatch
 from connector.extension import hookimpl
 from connector.ledger.tables import dispatches
+from connector.model.batch import Batch
 from connector.model.event import Status
 from connector.model.outcome import Accepted, InDoubt, Refused, Scope
 from connector.model.report import Receipt, ReceiptKind
-from connector.pages.charts import WIDTH, bar, curve
+from connector.pages.charts import LEFT, RIGHT, WIDTH, bar, curve
 from connector.pages.countries import Country, countries, total
 from connector.pages.course import Course, course
 from connector.simulator.numbers import fictional_numbers
@@ -198,6 +200,44 @@ def test_nothing_unknown_is_said_as_well(connector: Connector, api: Api) -> None
     assert "Everybody has a final state" in words
 
 
+def test_a_cancelled_campaign_says_so_and_whom_it_left_out(tmp_path: Path, clock: Clock) -> None:
+    api = Api(batch_recipients=1)
+    with connect(tmp_path, api, clock) as connector:
+        # The second person's batch finds the account closed, so two of three wait when it is cancelled.
+        taken = Event()
+
+        def first_alone(batch: Batch) -> Accepted | Refused:
+            if batch.recipients[0] == ADA:
+                taken.set()
+                return Accepted(id_of(batch))
+            assert taken.wait(10)
+            return Refused(Scope.account, 401)
+
+        api.send = first_alone
+        dispatch = send_to(connector, ADA, BO, CY)
+        assert dispatch.cancel()
+        words = shown(connector, dispatch)
+        assert "The campaign was cancelled, which skipped 2 of 3 recipients: nothing is sent to them." in words
+        assert "Final reports that may still come, and change these figures: 1." in words
+        assert "Everything is sent" not in words
+        report_on(connector, api, ADA, "Aborted", 402, minutes=1)
+        assert "nothing is sent to them. No reports are awaited any more" in shown(connector, dispatch)
+        api.send = lambda batch: Accepted(id_of(batch))
+        other = send_to(connector, DI, EM, name="autumn")
+        words = shown(connector, dispatch, other)
+        assert "Cancelling 1 of the 2 dispatches skipped 2 of 5 recipients" in words
+        assert "Final reports that may still come, and change these figures: 2." in words
+
+
+def test_a_campaign_cancelled_in_doubt_is_not_final(connector: Connector, api: Api) -> None:
+    api.send = lambda batch: InDoubt("the line broke")
+    dispatch = send_to(connector, ADA, BO)
+    assert dispatch.cancel()
+    words = shown(connector, dispatch)
+    assert "The campaign was cancelled, which skipped 0 of 2 recipients" in words
+    assert "Not sent or found out about yet: 2. These figures are not final." in words
+
+
 def test_an_empty_dispatch_has_a_page(connector: Connector) -> None:
     assert "0 recipients = 0 skipped ✓" in shown(connector, send_to(connector))
 
@@ -280,6 +320,16 @@ def test_no_picture_has_more_steps_than_can_be_seen(connector: Connector, api: A
     assert 2 <= len(drawn.times) <= 6
     assert all(0 <= tick.at <= WIDTH for tick in drawn.times)
     assert drawn.messages[-1].label == "2"
+
+
+def test_labels_at_the_edges_stay_in_the_picture() -> None:
+    begin = NOW.replace(hour=8, minute=0, second=0, microsecond=0)
+    minutes = [1] * 10
+    drawn = curve(Course(begin, timedelta(minutes=1), minutes, minutes, [0] * 10, 0, 0, 0, begin))
+    first, *between, last = drawn.times
+    assert (first.at, last.at) == (LEFT, WIDTH - RIGHT)
+    assert (first.anchor, last.anchor) == ("start", "end")
+    assert between and {tick.anchor for tick in between} == {"middle"}
 
 
 def test_a_time_before_the_beginning_counts_as_the_beginning(connector: Connector, api: Api) -> None:
