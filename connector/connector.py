@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, func, select, update
 
 from connector import overview, person
 from connector import report as reporting
@@ -86,6 +86,7 @@ logger = logging.getLogger("connector")
 
 FOLLOW_SECONDS = 0.25
 TAKE_OVER_SECONDS = 1.0
+SHORTEST_ID = 4
 
 
 class Connector:
@@ -529,13 +530,27 @@ class Connector:
     # Looking
 
     def dispatch(self, dispatch_id: str) -> "Dispatch":
-        """A dispatch by its id or its key. Raises `NotFound`."""
+        """A dispatch by its id, its key, or a beginning of its id that no other has, of 4 characters or more.
+
+        Raises `NotFound`, also for a beginning that several have.
+        """
+        named = select(dispatches.c.number, dispatches.c.id)
         with self.ledger.read() as connection:
-            row = connection.execute(
-                select(dispatches.c.number).where(or_(dispatches.c.id == dispatch_id, dispatches.c.key == dispatch_id))
-            ).first()
-        if row is None:
+            found = (
+                connection.execute(named.where(dispatches.c.id == dispatch_id)).all()
+                or connection.execute(named.where(dispatches.c.key == dispatch_id)).all()
+            )
+            if not found and len(dispatch_id) >= SHORTEST_ID:
+                beginning = func.substr(dispatches.c.id, 1, len(dispatch_id))
+                found = connection.execute(
+                    named.where(beginning == dispatch_id).order_by(dispatches.c.number.desc())
+                ).all()
+        if not found:
             raise NotFound(f"There is no dispatch {dispatch_id}; `connector dispatches` lists them.")
+        if len(found) > 1:
+            several = ", ".join(row.id for row in found)
+            raise NotFound(f"The ids of several dispatches begin with {dispatch_id}: {several}. Write more of the id.")
+        row = found[0]
         return self._dispatch(self._row(row.number))
 
     def _dispatch(self, row: Row[Any]) -> "Dispatch":
