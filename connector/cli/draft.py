@@ -22,16 +22,18 @@ class Draft:
         self.name = name
         self.pasted: dict[str, str] = {}
         """Reference to secret, for secrets that are not at their place yet."""
+        self._saved = document
         self._plugins = plugins
         self._source = source
         self.put(("integrations", name, "provider"), provider)
 
     def get(self, path: Path) -> Any:
         """The value at a path; None: there is none."""
-        node: Any = self.document
-        for key in path:
-            node = node.get(key) if isinstance(node, dict) else None
-        return node
+        return _at(self.document, path)
+
+    def is_saved(self, path: Path) -> bool:
+        """Whether the configuration had something at a path before."""
+        return _at(self._saved, path) is not None
 
     def put(self, path: Path, value: Any) -> None:
         """Set a value; None takes it away."""
@@ -69,3 +71,9 @@ class Draft:
     def reader(self) -> Callable[[str], str]:
         """Reads a secret: as it was pasted, or at its place."""
         return lambda reference: self.pasted.get(reference) or read_secret(reference)
+
+
+def _at(document: Any, path: Path) -> Any:
+    for key in path:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rich_click as click
@@ -62,8 +62,16 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
 class Interview:
     """Asks for one integration and what goes with it; every answer is checked at once."""
 
-    def __init__(self, draft: Draft, schemas: Schemas, given: Sequence[tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        schemas: Schemas,
+        given: Sequence[tuple[str, ...]],
+        screen_sender: Callable[[str], str | None],
+    ) -> None:
+        """`screen_sender`: what is wrong with a sender for the provider, as a sentence."""
         self._draft = draft
+        self._screen_sender = screen_sender
         self._schemas = schemas
         self._given = set(given)
 
@@ -268,19 +276,35 @@ class Interview:
             typed = prompt(f"Sender [{before or NONE}]")
             if not typed:
                 return
-            name = typed if typed in senders else _name_of(typed, senders)
-            path = ("senders", name, "value")
-            if name not in senders:
-                draft.put(path, typed)
-            faults = draft.faults_at(path)
+            faults = self._put_sender(typed, before)
             if not faults:
-                draft.put(("defaults", "sender"), name)
                 return
-            draft.put(("senders", name), None)
-            if not senders:
-                draft.put(("senders",), None)
             for fault in faults:
                 tell(fault, "  ")
+
+    def _put_sender(self, typed: str, before: str | None) -> list[str]:
+        """Put a sender, by its name or as people see it, in the place of the one before; what is wrong with it."""
+        draft, was = self._draft, self._draft.get(("senders",)) or {}
+        # What only this run brought, and is now answered otherwise, is not to be saved.
+        replaced = before if before is not None and not draft.is_saved(("senders", before)) else None
+        others = {name: sender for name, sender in was.items() if name != replaced}
+        if typed in was:
+            name, senders = typed, {**others, typed: was[typed]}
+        else:
+            name = _name_of(typed, others)
+            senders = {**others, name: {**others.get(name, {}), "value": typed}}
+        draft.put(("senders",), senders)
+        draft.put(("defaults", "sender"), name)
+        faults = draft.faults_at(("senders", name, "value"))
+        if not faults:
+            wrong = self._screen_sender(senders[name]["value"])
+            faults = [wrong] if wrong is not None else []
+        if faults:
+            draft.put(("senders",), was or None)
+            draft.put(("defaults", "sender"), before)
+            if not draft.get(("defaults",)):
+                draft.put(("defaults",), None)
+        return faults
 
     def _ask_address(self) -> None:
         provider = self._draft.provider

@@ -4,7 +4,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from connector.config.secrets import keep_in_keyring
 from connector.connector import Connector
 from connector.extension.plugins import Plugins
 from connector.extension.secret import REFERENCE
-from connector.model.errors import ConfigurationError, InputError
+from connector.model.errors import ConfigurationError, ConnectorError, InputError
 
 NAME = "name"
 """What `--set` calls the integration's own name."""
@@ -165,7 +166,7 @@ class _Wizard:
         self._refuse_what_is_wrong_elsewhere(name)
         draft = Draft(self._old, self._plugins, str(self._config), provider=chosen, name=name)
         places = [self._put(draft, key, text) for key, text in given.items()]
-        interview = Interview(draft, self._schemas, places)
+        interview = Interview(draft, self._schemas, places, lambda sender: self._screen_sender(draft, sender))
         done = Done(str(self._config), name, draft)
         while True:
             if self._asks:
@@ -273,13 +274,27 @@ class _Wizard:
 
     def _try(self, draft: Draft) -> list[Finding]:
         """What the real service says, and whether callbacks arrive, in a ledger that is thrown away."""
+        with self._on_trial(draft) as connector, taking_callbacks(connector) as taking:
+            click.echo(err=self._err)
+            with waiting("Trying it ..."):
+                found = taking.explained(connector.try_integration(draft.name))
+        return proving.before_a_restart(found) if self._server_runs(draft) else found
+
+    def _screen_sender(self, draft: Draft, sender: str) -> str | None:
+        """What is wrong with a sender for the provider, as a sentence."""
+        try:
+            with self._on_trial(draft) as connector:
+                return connector.lines[draft.name].provider.screen_sender(sender)
+        except ConnectorError:
+            # Other answers don't fit yet: that is said, and the sender tried, once everything is answered.
+            return None
+
+    @contextmanager
+    def _on_trial(self, draft: Draft) -> Iterator[Connector]:
         with tempfile.TemporaryDirectory(prefix="connector-") as folder:
             settings = draft.settings(storage={"url": f"sqlite:///{Path(folder) / 'trial.db'}"})
-            with Connector(settings, plugins=self._plugins) as connector, taking_callbacks(connector) as taking:
-                click.echo(err=self._err)
-                with waiting("Trying it ..."):
-                    found = taking.explained(connector.try_integration(draft.name))
-        return proving.before_a_restart(found) if self._server_runs(draft) else found
+            with Connector(settings, plugins=self._plugins) as connector:
+                yield connector
 
     def _server_runs(self, draft: Draft) -> bool:
         """Whether a server works with the settings as they were before."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,55 @@ def test_a_token_pasted_as_the_name_of_the_variable_is_asked_for_again(fresh: De
         # Once: as the terminal shows what is typed.
         assert terminal.shown.count(pasted) == 1
         assert pasted not in (fresh.folder / "connector.toml").read_text()
+
+
+def test_a_sender_of_a_wrong_form_is_asked_for_again_and_one_that_is_replaced_is_not_saved(fresh: Desk) -> None:
+    with Terminal(
+        fresh.folder, "setup", "--set", "name=sms", *_all_given(fresh), SIMULATED_API_TOKEN="not-the-token"
+    ) as terminal:
+        terminal.type(ENTER, at="Messages per second [none]: ")
+        terminal.type(ENTER, at="Enter to go on [7]: ")
+        terminal.type("V\u00e5ffel", at="Sender [none]: ")
+        terminal.wait_for("has the character")
+        terminal.type("Waffle", at="Sender [none]: ")
+        terminal.type(ENTER, at="Public URL [none]: ")
+        terminal.type("change", at="What now? [1]: ")
+        terminal.type(ENTER, at="Number [1]: ")
+        terminal.type(ENTER, at=f"Service plan ID [{fresh.options.service_plan_id}]: ")
+        terminal.type("where", at="Number [3]: ")
+        terminal.type(ENTER, at="Region [eu]: ")
+        terminal.type(ENTER, at="Messages per second [none]: ")
+        terminal.type(ENTER, at="Enter to go on [7]: ")
+        terminal.type("V\u00e5ffel", "WAFFLE", at="Sender [waffle]: ")
+        terminal.type(ENTER, at="Public URL [none]: ")
+        terminal.type("change", at="What now? [1]: ")
+        terminal.type(ENTER, at="Number [1]: ")
+        terminal.type(ENTER, at=f"Service plan ID [{fresh.options.service_plan_id}]: ")
+        terminal.type("where", at="Number [3]: ")
+        terminal.type(ENTER, at="Region [eu]: ")
+        terminal.type(ENTER, at="Messages per second [none]: ")
+        terminal.type(ENTER, at="Enter to go on [7]: ")
+        terminal.type("Bakery", at="Sender [waffle]: ")
+        terminal.type(ENTER, at="Public URL [none]: ")
+        terminal.type("save", at="What now? [1]: ")
+        terminal.type("y", at="Save this? [Y/n]: ")
+        assert terminal.end() == 0, terminal.shown
+    written = tomllib.loads((fresh.folder / "connector.toml").read_text())
+    assert (written["senders"], written["defaults"]) == ({"bakery": {"value": "Bakery"}}, {"sender": "bakery"})
+
+
+def test_a_sender_that_was_saved_stays_beside_a_new_one(desk: Desk) -> None:
+    desk.configure(**{"senders.shop": {"value": "Shop"}}, defaults={"sender": "shop"})
+    with Terminal(desk.folder, "setup", "--set", "name=simulated", *_all_given(desk), **desk.environment) as terminal:
+        terminal.type(ENTER, at="Messages per second [none]: ")
+        terminal.type(ENTER, at="Enter to go on [7]: ")
+        terminal.type("Bakery", at="Sender [shop]: ")
+        terminal.type(ENTER, at="Public URL [none]: ")
+        terminal.type("y", at="Save this? [Y/n]: ")
+        assert terminal.end() == 0, terminal.shown
+    written = tomllib.loads((desk.folder / "connector.toml").read_text())
+    assert written["senders"] == {"shop": {"value": "Shop"}, "bakery": {"value": "Bakery"}}
+    assert written["defaults"] == {"sender": "bakery"}
 
 
 @pytest.mark.parametrize(("choice", "status"), [("stop", 1), ("save", 0)])
