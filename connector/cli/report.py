@@ -1,6 +1,9 @@
 """`connector report`: what became of everybody."""
 
+import contextlib
+import errno
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -11,10 +14,12 @@ from connector.cli.completion import campaign_names, dispatch_ids
 from connector.cli.following import follow, remind
 from connector.cli.output import document, json_option
 from connector.connector import Connector
-from connector.model.errors import InputError
+from connector.model.errors import ConnectorError, InputError
 from connector.report import together
 
 STANDARD_OUTPUT = "-"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @click.command("report")
@@ -31,7 +36,7 @@ STANDARD_OUTPUT = "-"
     "--html",
     "page",
     metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=click.Path(dir_okay=False, readable=False, allow_dash=True),
     help="Write the report as a page for the browser, with pictures, to pass on or to print; `-` prints it.",
 )
 @json_option
@@ -50,6 +55,8 @@ def report(
     """
     if (dispatch_id is None) == (name is None):
         raise click.UsageError("Name either a dispatch, or a campaign with --campaign.")
+    if page is not None and _is_standard_output(page):
+        page = STANDARD_OUTPUT
     if as_json and page == STANDARD_OUTPUT:
         raise click.UsageError("--json and --html - would both go to standard output; give --html a file.")
     with Connector.from_config(config) as connector:
@@ -73,18 +80,68 @@ def report(
             remind(connector, chosen, final=True, interrupted=interrupted)
 
 
+def _is_standard_output(page: str) -> bool:
+    """Whether it is where standard output goes already, as /dev/stdout is: what it holds so far must stay."""
+    try:
+        return page == STANDARD_OUTPUT or os.path.samestat(Path(page).stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
 def _write(page: str, text: str) -> None:
-    """Write a page whole, or not at all."""
-    if page == STANDARD_OUTPUT:
+    """Write a page whole or not at all; to what is no file, such as a pipe, as it comes.
+
+    Raises `InputError` when that place can't be written to, `ConnectorError` when it is full.
+    """
+    try:
+        if page == STANDARD_OUTPUT:
+            _print(text)
+        else:
+            _save(Path(page), text)
+    except OSError as error:
+        place = "standard output" if page == STANDARD_OUTPUT else page
+        if error.errno in FULL:
+            raise ConnectorError(
+                f"{place}: No space is left there, so the report was not written. Make room, or name another place."
+            ) from error
+        if page == STANDARD_OUTPUT:
+            raise
+        raise InputError(f"{page}: The report can't be written there ({error.strerror}).") from error
+
+
+def _print(text: str) -> None:
+    try:
         sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno in FULL:
+            # What could not be written is still held, and would be tried, and fail, once more at the very end.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.close(nowhere)
+        raise
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISREG(mode):
+        with file.open("w", encoding="utf-8") as stream:
+            stream.write(text)
         return
-    file = Path(page)
+    # A link stays one: what it leads to is replaced.
+    file = file.resolve()
+    # To replace a file takes no right to write it, yet whoever took that right away wants to keep it.
+    if mode is not None and not (mode & WRITABLE and os.access(file, os.W_OK)):
+        raise PermissionError(errno.EACCES, "the file is write-protected")
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{page}: The report can't be written there ({error.strerror}).") from error
+        part.write_text(text, encoding="utf-8")
+        if mode is not None:
+            part.chmod(stat.S_IMODE(mode))
+        part.replace(file)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()

@@ -1,9 +1,14 @@
 """`connector report`, `verify` and `unmatched`."""
 
 import json
+import os
 import sqlite3
+import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cli_kit import Desk
@@ -61,6 +66,85 @@ def test_a_page_is_written_whole_or_not_at_all(desk: Desk) -> None:
     desk.run("report", dispatch, "--html", "report.html")
     assert (desk.folder / "report.html").read_text().startswith("<!doctype")
     assert not list(desk.folder.glob(".*"))
+
+
+def test_a_link_to_a_page_stays_one(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    (desk.folder / "public").mkdir()
+    target = desk.folder / "public" / "page.html"
+    link = desk.folder / "report.html"
+    link.symlink_to("public/page.html")
+    for before in (None, "an older one"):
+        if before is not None:
+            target.write_text(before)
+            target.chmod(0o640)
+        assert desk.run("report", dispatch, "--html", "report.html").exit_code == 0
+        assert link.is_symlink()
+        assert target.read_text().startswith("<!doctype")
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in target.parent.iterdir()] == ["page.html"]
+
+
+def test_a_page_goes_through_a_pipe(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    pipe = desk.folder / "pipe"
+    os.mkfifo(pipe)
+    # The page fits into what a pipe holds, so nobody needs to read meanwhile.
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as reader:
+        result = desk.run("report", dispatch, "--html", "pipe")
+        assert (result.exit_code, result.stdout) == (0, "The report is in pipe.\n")
+        text = reader.read()
+    assert text.startswith("<!doctype") and text.endswith("</html>\n")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_write_protected_page_is_kept(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    kept = desk.folder / "kept.html"
+    kept.write_text("the one of last year")
+    kept.chmod(0o444)
+    result = desk.run("report", dispatch, "--html", "kept.html")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "kept.html: The report can't be written there (the file is write-protected)." in result.stderr
+    assert kept.read_text() == "the one of last year"
+    assert not list(desk.folder.glob(".*"))
+
+
+def test_no_space_for_a_page_is_said(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    full = desk.folder / "full"
+    full.symlink_to("/dev/full")
+    result = desk.run("report", dispatch, "--html", "full")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: full: No space is left there")
+    with Path("/dev/full").open("wb") as nowhere:
+        printed = subprocess.run(
+            [sys.executable, "-c", "from connector.cli.main import main; main()", "report", dispatch, "--html", "-"],
+            cwd=desk.folder,
+            env={**os.environ, **desk.environment},
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert printed.returncode == 1
+    assert printed.stderr.startswith("Error: standard output: No space is left there")
+    assert len(printed.stderr.splitlines()) == 1
+
+
+def test_standard_output_by_its_path_is_the_same_as_a_dash(desk: Desk) -> None:
+    desk.people(1)
+    dispatch = desk.send()["dispatch"]
+    # By a link, so that nothing in /dev is at stake.
+    (desk.folder / "printed").symlink_to("/dev/stdout")
+    with desk.start("report", dispatch, "--html", "printed") as process:
+        status, out, err = process.end()
+    assert (status, err) == (0, "")
+    assert out.startswith("<!doctype") and out.endswith("</html>\n")
+    assert desk.run("report", dispatch, "--html", "printed", "--json").exit_code == 2
 
 
 def test_a_report_waits_for_the_end_where_one_says_so(open_desk: Callable[..., Desk]) -> None:
