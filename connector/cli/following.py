@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator
 
+import rich_click as click
+
 from connector.cli import funnel
 from connector.cli.interrupts import stopping
 from connector.cli.logs import without_stops
@@ -46,6 +48,11 @@ def conclude(
         document(report.as_dict())
     else:
         funnel.show(report)
+        if report.state == DispatchState.finished and report.open and not (final or connector.worker_is_running()):
+            click.echo(
+                f"\n{report.open} final reports are still to come: `connector report {report.dispatch} --wait` waits "
+                "for them, and `connector serve` takes them all the time."
+            )
     remind(connector, [dispatch], final=final, interrupted=interrupted)
 
 

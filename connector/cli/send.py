@@ -198,6 +198,12 @@ def show(preview: Preview, *, err: bool) -> None:
             title=f"\nWho would be skipped: {shown}; row 1 is the first after the header",
             err=err,
         )
+    if preview.leading_zeros:
+        click.echo(
+            f"\n{preview.leading_zeros:,} of the invalid numbers begin with a single 0: they may be right where the "
+            'country is known. Say it in the configuration: default_region = "SE" under [screening].',
+            err=err,
+        )
     for name in preview.columns_missing:
         click.echo(f"\nNo column is called {name}: everybody gets the default that the campaign gives.", err=err)
     if preview.send_at is not None:

@@ -31,7 +31,7 @@ def load_settings(path: str | os.PathLike[str], plugins: Plugins, read_secret: R
     `ConfigurationError` with everything that is wrong.
     """
     document, unreadable = read_document(
-        Path(path), missing="Write one, or name yours with --config PATH or $CONNECTOR_CONFIG."
+        Path(path), missing="`connector setup` writes one; or name yours with --config PATH or $CONNECTOR_CONFIG."
     )
     if unreadable:
         raise ConfigurationError(unreadable)

@@ -17,6 +17,7 @@ from connector.ledger.database import Ledger
 from connector.ledger.tables import MessageState, batches, messages, shapes
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError
+from connector.model.event import SkipReason
 from connector.model.outcome import Refused
 from connector.model.parts import count_parts, encoding
 
@@ -78,6 +79,8 @@ class Preview:
     skips: list[Skip]
     """The first rows that would not be messaged."""
     columns_not_used: list[str]
+    leading_zeros: int
+    """Invalid numbers with a single leading 0, which may be right in a country that isn't said."""
     columns_missing: list[str]
     """Names in the text that no column has: everybody gets the campaign's default."""
     send_at: datetime | None = None
@@ -179,6 +182,15 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             samples=samples,
             skips=skips,
             columns_not_used=list(what.source.unused),
+            leading_zeros=connection.scalar(
+                select(func.count()).where(
+                    messages.c.dispatch == number,
+                    messages.c.reason == SkipReason.invalid_number,
+                    messages.c.address.like("0%"),
+                    messages.c.address.not_like("00%"),
+                )
+            )
+            or 0,
             columns_missing=what.source.missing(what.screen.names),
             send_at=what.campaign.send_at,
         )

@@ -204,3 +204,17 @@ def test_a_list_of_nobody_was_not_sent_already(desk: Desk) -> None:
     result = desk.run("send", "campaign.toml", "--recipients", people, "--yes")
     assert "Nobody in the list can be messaged" in result.stderr
     assert "already" not in result.stderr
+
+
+def test_numbers_that_need_a_country_are_told_with_the_setting(desk: Desk) -> None:
+    people = desk.write("people.csv", "to,name\n070-1740605,Ada\n+46701740606,Bo\n12345,Cy\n")
+    told = desk.run("send", "campaign.toml", "--recipients", people, "--dry-run").output
+    assert "1 of the invalid numbers begin with a single 0" in told
+    assert 'default_region = "SE" under [screening]' in told
+
+
+def test_how_reports_come_is_told_at_the_end(desk: Desk) -> None:
+    desk.people(2)
+    result = desk.run("send", "campaign.toml", "--recipients", "people.csv")
+    (line,) = desk.json("dispatches")["dispatches"]
+    assert (result.exit_code, f"connector report {line['id']} --wait" in result.stdout) == (0, True)
