@@ -11,11 +11,18 @@ from pydantic_core import to_json
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 ERR = Console(stderr=True, highlight=False)
 """Standard error: one console, so that a sentence goes above a progress bar and not into it."""
+
+GAP = "  "
+"""Between columns, and before what stands under a row."""
+
+FOLDED_CELLS = 14
+"""A column that may be folded is not made narrower than this, as long as others can give way."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,11 +65,22 @@ def table(
     right: Sequence[str] = (),
     title: str | None = None,
     err: bool = False,
+    whole: Sequence[str] = (),
+    yielding: Sequence[str] = (),
+    dropped: Sequence[str] = (),
 ) -> None:
-    """Print rows under headings; the columns named in `right` are aligned to the right."""
+    """Print rows under headings; the columns named in `right` are aligned to the right.
+
+    On a terminal, the columns of `whole` are never wrapped. Where it is too narrow, those of `yielding` give way one
+    after the other: to lines of their own under their row, or, where `dropped` names them, altogether.
+    """
     given = [list(row) for row in rows]
     if (sys.stderr if err else sys.stdout).isatty():
-        _drawn(headings, given, right, title, err)
+        console = Console(stderr=err, highlight=False)
+        if yielding:
+            _fitted(console, headings, given, right, whole, yielding, dropped)
+        else:
+            _drawn(console, headings, given, right, title)
         return
     if title:
         click.echo(title, err=err)
@@ -73,10 +91,12 @@ def table(
             " " * (width - cell_len(cell)) + cell if heading in right else cell + " " * (width - cell_len(cell))
             for cell, heading, width in zip(line, headings, widths, strict=True)
         ]
-        click.echo("  ".join(cells).rstrip(), err=err)
+        click.echo(GAP.join(cells).rstrip(), err=err)
 
 
-def _drawn(headings: Sequence[str], rows: list[list[str]], right: Sequence[str], title: str | None, err: bool) -> None:
+def _drawn(
+    console: Console, headings: Sequence[str], rows: list[list[str]], right: Sequence[str], title: str | None
+) -> None:
     drawn = Table(title=title, title_justify="left", show_header=any(headings), box=None, pad_edge=False)
     for heading in headings:
         # What doesn't fit is folded: an id that is cut can't be used.
@@ -85,7 +105,58 @@ def _drawn(headings: Sequence[str], rows: list[list[str]], right: Sequence[str],
     for row in rows:
         # What a file or a provider says is text, not markup.
         drawn.add_row(*map(escape, row))
-    Console(stderr=err, highlight=False).print(drawn)
+    console.print(drawn)
+
+
+def _fitted(
+    console: Console,
+    headings: Sequence[str],
+    rows: list[list[str]],
+    right: Sequence[str],
+    whole: Sequence[str],
+    yielding: Sequence[str],
+    dropped: Sequence[str],
+) -> None:
+    lines = [dict(zip(headings, row, strict=True)) for row in rows]
+    widths = {
+        heading: max(cell_len(cell) for cell in [heading, *(line[heading] for line in lines)]) for heading in headings
+    }
+    firm = {*whole, *right, *yielding}
+    beside = list(headings)
+
+    def room() -> int:
+        """What is left for the columns that may be folded."""
+        return console.width - sum(widths[each] for each in beside if each in firm) - len(GAP) * (len(beside) - 1)
+
+    foldable = [heading for heading in headings if heading not in firm]
+    wanted = sum(min(widths[heading], FOLDED_CELLS) for heading in foldable)
+    for heading in yielding:
+        if room() >= wanted:
+            break
+        beside.remove(heading)
+    share = max(room() // max(len(foldable), 1), 1)
+    widths.update({heading: min(widths[heading], max(share, len(heading))) for heading in foldable})
+    # An id that is cut can't be used: rather does the terminal itself break the line.
+    console.width = max(console.width, sum(widths[each] for each in beside) + len(GAP) * (len(beside) - 1))
+    under = [heading for heading in headings if heading not in beside and heading not in dropped]
+
+    def show(line: dict[str, str], style: str = "") -> None:
+        drawn = Table.grid(padding=(0, len(GAP), 0, 0))
+        for heading in beside:
+            justify: JustifyMethod = "right" if heading in right else "left"
+            drawn.add_column(
+                width=widths[heading], justify=justify, style=style, overflow="fold", no_wrap=heading in whole
+            )
+        drawn.add_row(*(escape(line[heading]) for heading in beside))
+        console.print(drawn)
+
+    show({heading: heading for heading in headings}, "bold")
+    for line in lines:
+        show(line)
+        numbers = ", ".join(f"{heading} {line[heading]}" for heading in under if heading in right)
+        for text in [numbers, *(line[heading] for heading in under if heading not in right)]:
+            if text:
+                console.print(Padding(Text(text, overflow="fold"), (0, 0, 0, len(GAP))))
 
 
 def say(sentence: str) -> None:

@@ -50,6 +50,9 @@ def dispatches(config: Path, as_json: bool) -> None:
             for line in lines
         ],
         right=("recipients", "enqueued", "in doubt"),
+        whole=("id", "state", "created"),
+        yielding=("cause", "key", "in doubt", "enqueued", "recipients"),
+        dropped=("key",),
     )
 
 

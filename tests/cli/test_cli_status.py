@@ -1,10 +1,15 @@
 """`connector dispatches`, `status`, `pause`, `resume`, `cancel` and `retry`."""
 
+import os
+import pty
+import re
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import closing
-from datetime import timedelta
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
 
 import pytest
 from cli_kit import CAMPAIGN, Desk
@@ -178,3 +183,83 @@ def test_what_is_in_doubt_is_shown_and_settled_by_a_person(open_desk: Callable[.
     settled = desk.run("retry", dispatch, "--resend")
     assert settled.exit_code == 2
     assert "in doubt" in settled.stderr
+
+
+def at_terminal(desk: Desk, columns: int, *arguments: str) -> list[str]:
+    """The lines that a command shows to a person, at a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", "from connector.cli.main import main; main()", *arguments],
+        cwd=desk.folder,
+        env={**os.environ, **desk.environment, "COLUMNS": str(columns), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+    ):
+        os.close(theirs)
+        shown = b""
+        # Linux says by an error that the other end of a terminal is closed.
+        with suppress(OSError):
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
+
+
+def test_at_a_narrow_terminal_ids_states_and_times_stay_whole(desk: Desk) -> None:
+    desk.people(3)
+    first, second = desk.send("--key", "opening-of-the-shop-in-spring")["dispatch"], desk.send("--again")["dispatch"]
+    cause = "The provider refuses the sender, [Bookshop]: it is not known to it, see its pages or ask its support."
+    with closing(sqlite3.connect("connector.db")) as ledger, ledger:
+        ledger.execute("UPDATE dispatches SET cause = ? WHERE id = ?", (cause, first))
+        ledger.execute("UPDATE dispatches SET open = 1, campaign_name = ? WHERE id = ?", ("summer" * 5, second))
+    created = [
+        datetime.fromisoformat(line["created_at"]).astimezone().isoformat(sep=" ", timespec="seconds")
+        for line in desk.json("dispatches")["dispatches"]
+    ]
+
+    narrow = at_terminal(desk, 80, "dispatches")
+    assert max(len(line) for line in narrow) <= 80
+    assert narrow[0].split() == ["id", "campaign", "state", "created"]
+    text = "\n".join(narrow)
+    (newest,) = (line for line in narrow if second in line)
+    assert "running, open" in newest
+    assert created[0] in newest
+    (stopped,) = (line for line in narrow if first in line)
+    assert stopped.split()[:2] == [first, "opening"]
+    assert created[1] in stopped
+    assert text.count("recipients 3, enqueued 3, in doubt 0") == 2
+    assert cause in " ".join(text.split())
+    assert "opening-of" not in text
+    assert "".join(line[18:].split("  ")[0] for line in narrow[1:4]).startswith("summersummer")
+
+    tight = "\n".join(at_terminal(desk, 40, "dispatches"))
+    assert all(word in tight for word in (first, second, "running, open", *created))
+
+    wide = at_terminal(desk, 300, "dispatches")
+    assert len(wide) == 3
+    assert wide[0].split()[-2:] == ["key", "cause"]
+    assert cause in wide[2]
+    assert "opening-of-the-shop-in-spring" in wide[2]
+    piped = desk.run("dispatches").stdout.splitlines()
+    assert len(piped) == 3
+    assert cause in piped[2]
+    assert "opening-of-the-shop-in-spring" in piped[2]
+
+
+def test_a_dispatch_is_named_by_the_beginning_of_its_id(desk: Desk) -> None:
+    desk.people(3)
+    first, second, third = (desk.send("--key", key)["dispatch"] for key in ("one", "two", "e50c4"))
+    with closing(sqlite3.connect("connector.db")) as ledger, ledger:
+        for old, new in ((first, "e50c41aa00000001"), (second, "e50c42bb00000002"), (third, "77_c000000000003")):
+            ledger.execute("UPDATE dispatches SET id = ? WHERE id = ?", (new, old))
+    assert desk.json("status", "e50c41")["dispatch"] == "e50c41aa00000001"
+    assert desk.json("status", "e50c42bb00000002")["dispatch"] == "e50c42bb00000002"
+    # A key that somebody gave goes before the beginning of an id.
+    assert desk.json("status", "e50c4")["dispatch"] == "77_c000000000003"
+    several = desk.run("status", "e50c")
+    assert several.exit_code == 2
+    assert "e50c41aa00000001" in several.stderr
+    assert "e50c42bb00000002" in several.stderr
+    assert "77_c" not in several.stderr
+    for unknown in ("e50", "77_", "e5_c", "%50c", "e50c43", ""):
+        assert "There is no dispatch" in desk.run("status", unknown).stderr, unknown
