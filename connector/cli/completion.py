@@ -6,7 +6,8 @@ from functools import wraps
 from pathlib import Path
 
 import rich_click as click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
+from click.types import StringParamType
 
 from connector.config.document import read_document
 from connector.config.settings import Storage
@@ -17,14 +18,66 @@ from connector.ledger.database import Ledger
 PROGRAM = "connector"
 VARIABLE = "_CONNECTOR_COMPLETE"
 
+# Bash cuts words at colons, which stand in names of accounts and in codes: they are put together before the program is
+# asked, and what bash takes for earlier words is taken off its answers.
+BASH = r"""
+%(complete_func)s() {
+    local IFS=$'\n'
+    local response completion type value word current cut after="" place last=0
+    local -a words=("${COMP_WORDS[0]}")
+
+    for ((place = 1; place <= COMP_CWORD; place++)); do
+        word=${COMP_WORDS[place]}
+        if ((last > 0)) && [[ -n $after || $word == :* ]]; then
+            words[last]+=$word
+        else
+            words[++last]=$word
+        fi
+        after=""
+        if [[ $word == *: && $COMP_WORDBREAKS == *:* ]]; then
+            after=yes
+        fi
+    done
+    current=${words[last]}
+    cut=""
+    if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        cut=${current%%"${current##*:}"}
+    fi
+
+    response=$(env COMP_WORDS="${words[*]}" COMP_CWORD=$last %(complete_var)s=bash_complete "$1")
+
+    while read -r completion; do
+        IFS=',' read -r type value <<< "$completion"
+
+        if [[ $type == 'file' ]]; then
+            COMPREPLY=()
+            compopt -o default
+        elif [[ $type == 'plain' ]]; then
+            COMPREPLY+=("${value#"$cut"}")
+        fi
+    done <<< "$response"
+
+    return 0
+}
+
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+@add_completion_class
+class Bash(BashComplete):
+    """Completion in bash, also of what has colons in it."""
+
+    source_template = BASH
 
 
 @click.command("completion")
 @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what lets your shell complete commands by the Tab key: dispatches, campaigns and codes, too.
+    """Print what lets your shell complete commands by the Tab key: dispatches, campaigns, accounts and codes, too.
 
     Use it once, in the start-up file of your shell. SHELL is bash, zsh or fish:
 
@@ -58,11 +111,30 @@ def _quietly(find: Callable[[click.Context], Iterable[tuple[str, str]]]) -> Comp
     return complete
 
 
-def _latest(ctx: click.Context) -> list[glance.Named]:
+class FileName(StringParamType):
+    """A word that names a file: the shell completes it."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+class AccountName(StringParamType):
+    """A word that names an account of the ledger."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return account_names(ctx, param, incomplete)
+
+
+def _ledger(ctx: click.Context) -> Path | None:
     config = ctx.find_root().params.get("config") or "connector.toml"
     document, _ = read_document(Path(config), missing="")
     # Without a configuration it is not known which ledger is meant.
-    return [] if document is None else glance.latest(Ledger(document.get("storage", {}).get("url", Storage().url)).path)
+    return None if document is None else Ledger(document.get("storage", {}).get("url", Storage().url)).path
+
+
+def _latest(ctx: click.Context) -> list[glance.Named]:
+    path = _ledger(ctx)
+    return [] if path is None else glance.latest(path)
 
 
 @_quietly
@@ -78,6 +150,17 @@ def dispatch_ids(ctx: click.Context) -> Iterable[tuple[str, str]]:
 def campaign_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The campaigns of the latest dispatches."""
     return ((each.campaign, "") for each in _latest(ctx))
+
+
+@_quietly
+def account_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """The accounts that the ledger knows."""
+    path = _ledger(ctx)
+    if path is None:
+        return
+    with glance._opened(path) as connection:
+        for (name,) in connection.execute("SELECT name FROM accounts ORDER BY name"):
+            yield name, ""
 
 
 @_quietly

@@ -12,7 +12,7 @@ from click.exceptions import Exit
 
 from connector.cli import logs
 from connector.cli.check import check
-from connector.cli.completion import PROGRAM, VARIABLE, completion
+from connector.cli.completion import PROGRAM, VARIABLE, AccountName, FileName, completion
 from connector.cli.demo import demo
 from connector.cli.events import events
 from connector.cli.explain import explain
@@ -61,6 +61,9 @@ class Connector(click.RichGroup):
                     raise
                 if logs.debugging():
                     traceback.print_exc()
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    click.echo("Error: There is no space left where the output goes.", err=True)
+                    sys.exit(1)
                 click.echo(
                     f"Error: Something failed that should not ({type(error).__name__}). Please report it, with what "
                     f"the same command prints under {logs.DEBUG_VARIABLE}=1; take phone numbers out before.",
@@ -103,6 +106,12 @@ FAMILIES: dict[str, list[click.Command]] = {
 for family in FAMILIES.values():
     for command in family:
         cli.add_command(command)
+for command, name, kind in (
+    (send, "campaign", FileName()),
+    (send, "file", FileName()),
+    (rate, "account", AccountName()),
+):
+    next(each for each in command.params if each.name == name).type = kind
 click.rich_click.COMMAND_GROUPS = {
     "connector": [
         {"name": title, "commands": [str(command.name) for command in family]} for title, family in FAMILIES.items()

@@ -98,6 +98,23 @@ def test_the_script_of_every_shell_asks_this_program(shell: str) -> None:
     assert "connector completion " + shell in CliRunner().invoke(cli, ["completion", "--help"]).stdout
 
 
+def test_files_are_left_to_the_shell(desk: Desk) -> None:
+    for words in (("send", "spr"), ("send", "campaign.toml", "--recipients", "kund"), ("send", "--recipients", "")):
+        (item,) = ShellComplete(cli, {}, PROGRAM, VARIABLE).get_completions([*words[:-1]], words[-1])
+        assert (item.type, item.value) == ("file", words[-1])
+    assert "--recipients" in complete("send", "--rec")
+
+
+def test_accounts_of_the_ledger(desk: Desk) -> None:
+    assert complete("rate", "") == {}
+    desk.people(2)
+    desk.send()
+    (account,) = complete("rate", "")
+    assert ":" in account
+    assert set(complete("rate", account[:-1])) == {account}
+    assert complete("rate", "nobody:") == {}
+
+
 IN_BASH = """
 eval "$(connector completion bash)"
 COMP_WORDS=(connector report "") COMP_CWORD=2
@@ -106,12 +123,65 @@ echo "${COMPREPLY[@]}"
 """
 
 
-def test_bash_completes(desk: Desk) -> None:
-    desk.people(2)
-    dispatch = desk.send()["dispatch"]
+def in_bash(desk: Desk, script: str) -> str:
+    """What a script in bash prints, where `connector` is this program."""
     program = desk.folder / "connector"
     program.write_text(f"#!{sys.executable}\nfrom connector.cli.main import main\nmain()\n")
     program.chmod(0o755)
     environment = {**os.environ, "PATH": f"{desk.folder}:{os.environ['PATH']}"}
-    told = subprocess.run(["bash", "-c", IN_BASH], env=environment, capture_output=True, text=True, check=True)
-    assert (told.stdout, told.stderr) == (f"{dispatch}\n", "")
+    told = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    return told.stdout
+
+
+def test_bash_completes(desk: Desk) -> None:
+    desk.people(2)
+    dispatch = desk.send()["dispatch"]
+    assert in_bash(desk, IN_BASH) == f"{dispatch}\n"
+
+
+COLONS_AND_FILES_IN_BASH = """
+eval "$(connector completion bash)"
+compopt() { echo "compopt $1 $2"; }
+tab() {
+    COMP_WORDS=(connector "$@") COMP_CWORD=$# COMPREPLY=()
+    _connector_completion connector
+    echo "${COMPREPLY[*]}"
+}
+tab rate ACC
+tab rate ACCOUNT :
+tab rate ACCOUNT : TAIL
+tab explain report : 40
+COMP_WORDBREAKS=" "
+tab rate ACCOUNT:TAIL
+tab send spr
+tab send campaign.toml --recipients "my kund"
+"""
+
+
+def test_bash_completes_names_with_colons_and_files(desk: Desk) -> None:
+    desk.people(2)
+    desk.send()
+    (account,) = complete("rate", "")
+    before, after = account.split(":")
+    script = COLONS_AND_FILES_IN_BASH.replace("ACCOUNT", before).replace("ACC", before[:3]).replace("TAIL", after[:2])
+    first, second, third, numbers, whole, *files = in_bash(desk, script).splitlines()
+    assert (first, second, third, whole) == (account, after, after, account)
+    assert "402" in numbers.split()
+    assert files == ["compopt -o default", ""] * 2
+
+
+def test_a_full_disk_under_the_output_is_said(desk: Desk) -> None:
+    desk.people(2)
+    desk.send()
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(
+            [sys.executable, "-c", "from connector.cli.main import main; main()", "events"],
+            env={**os.environ, **desk.environment},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 1
+    assert told.stderr == "Error: There is no space left where the output goes.\n"
