@@ -1,7 +1,7 @@
 """What is known of one person: the messages of every dispatch, what became of them, and what the person answered."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -99,12 +99,12 @@ class Person:
 def person(connection: Connection, number: str, providers: Mapping[str, type[Provider]]) -> Person:
     """All that is known of a canonical number.
 
-    Costs one look-up, and one pass over the events of each dispatch that the person is in.
+    Costs one look-up, and one pass over the events of each dispatch that the person is in, for every hundred messages.
     """
     known = {row.name: providers.get(row.provider) for row in connection.execute(select(integrations))}
     found = []
     for dispatch, ordinals in _places(connection, number):
-        found += [_history(connection, dispatch, each, known.get(dispatch.integration)) for each in ordinals]
+        found += _histories(connection, dispatch, ordinals, known.get(dispatch.integration))
         found += _repeats(connection, dispatch, number)
     return Person(number, found, log.of_nobody(connection, number))
 
@@ -141,11 +141,28 @@ def _repeats(connection: Connection, dispatch: Row[Any], number: str) -> list[Hi
     return [_told(dispatch, row, [event]) for row, event in zip(rows, log.of_skipped(connection, rows), strict=True)]
 
 
-def _history(connection: Connection, dispatch: Row[Any], ordinal: int, provider: type[Provider] | None) -> History:
-    message = connection.execute(
-        select(messages).where(messages.c.dispatch == dispatch.number, messages.c.ordinal == ordinal)
-    ).one()
-    happened = log.of_message(connection, message)
+def _histories(
+    connection: Connection, dispatch: Row[Any], ordinals: Sequence[int], provider: type[Provider] | None
+) -> list[History]:
+    rows = [
+        connection.execute(
+            select(messages).where(messages.c.dispatch == dispatch.number, messages.c.ordinal == ordinal)
+        ).one()
+        for ordinal in ordinals
+    ]
+    return [
+        _history(connection, dispatch, row, happened, provider)
+        for row, happened in zip(rows, log.of_messages(connection, rows), strict=True)
+    ]
+
+
+def _history(
+    connection: Connection,
+    dispatch: Row[Any],
+    message: Row[Any],
+    happened: list[Event],
+    provider: type[Provider] | None,
+) -> History:
     told = _told(dispatch, message, happened)
     batch = log.carrier(connection, message)
     return replace(

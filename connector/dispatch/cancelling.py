@@ -32,7 +32,8 @@ def cancel(ledger: Ledger, dispatch: int, *, now: datetime) -> bool:
             batches.c.state.in_((BatchState.waiting, BatchState.sending, BatchState.in_doubt))
             | (batches.c.task.in_((Task.poll, Task.recheck))),
         )
-        if connection.execute(left.limit(1)).first() is None:
+        open_ = select(dispatches.c.number).where(dispatches.c.number == dispatch, dispatches.c.open.is_(True))
+        if connection.execute(left.limit(1)).first() is None and connection.execute(open_).first() is None:
             return False
         ended = connection.execute(
             update(dispatches)

@@ -117,13 +117,12 @@ _SHAPE = (
     .limit(1)
 )
 _LAST_SHAPE = select(func.max(shapes.c.shape)).where(shapes.c.dispatch == bindparam("dispatch"))
-# Neither what was sent before, nor a part of another, nor what is kept back for its countries.
+# Neither what was sent before, nor what is kept back for its countries.
 _GATHERING = select(batches).where(
     batches.c.number == bindparam("number"),
     batches.c.state == BatchState.waiting,
     batches.c.task.in_((Task.send, Task.trial)),
     batches.c.attempts == 0,
-    batches.c.parent.is_(None),
 )
 _IN_IT = (
     select(addresses.c.address)

@@ -33,6 +33,7 @@ STRIDE = MAX_BATCH_RECIPIENTS
 NEVER_ENQUEUED = (MessageState.skipped, MessageState.withdrawn, MessageState.enqueue_failed)
 
 SCANNED_ROWS = 100
+_MESSAGES_AT_ONCE = 100
 DISORDER = timedelta(minutes=1)
 """The most by which what stands later in the log is recorded earlier."""
 
@@ -68,21 +69,43 @@ def read(connection: Connection, *, after: int, limit: int, dispatch: int | None
     return found
 
 
-def of_message(connection: Connection, message: Row[Any]) -> list[Event]:
-    """Everything that happened to one message, oldest first; goes through the rows of its dispatch."""
-    ordinal = message.ordinal
-    of_it = (events.c.ordinal == ordinal) & events.c.last.is_(None)
-    if message.state == MessageState.skipped:
-        of_it |= (events.c.ordinal <= ordinal) & (events.c.last >= ordinal)
-    elif message.state not in NEVER_ENQUEUED:
-        batch = carrier(connection, message)
-        if batch is not None:
-            of_it |= events.c.batch == batch.number
+def of_messages(connection: Connection, found: Sequence[Row[Any]]) -> list[list[Event]]:
+    """Everything that happened to each of some messages of one dispatch, oldest first.
+
+    Goes through the rows of its dispatch once for every hundred messages.
+    """
+    told: list[list[Event]] = []
+    for start in range(0, len(found), _MESSAGES_AT_ONCE):
+        told += _of_messages(connection, found[start : start + _MESSAGES_AT_ONCE])
+    return told
+
+
+def _of_messages(connection: Connection, some: Sequence[Row[Any]]) -> list[list[Event]]:
+    by_ordinal = {message.ordinal: message for message in some}
+    by_batch: dict[int, list[Row[Any]]] = {}
+    of_them = events.c.ordinal.in_(by_ordinal) & events.c.last.is_(None)
+    for message in some:
+        if message.state == MessageState.skipped:
+            of_them |= (events.c.ordinal <= message.ordinal) & (events.c.last >= message.ordinal)
+        elif message.state not in NEVER_ENQUEUED and (batch := carrier(connection, message)) is not None:
+            by_batch.setdefault(batch.number, []).append(message)
     rows = connection.execute(
-        select(events).where(events.c.dispatch == message.dispatch, of_it).order_by(events.c.number)
+        select(events)
+        .where(events.c.dispatch == some[0].dispatch, of_them | events.c.batch.in_(by_batch))
+        .order_by(events.c.number)
     ).all()
     context = _Context(connection, rows)
-    return [context.event_of(row, message) for row in rows]
+    told: dict[int, list[Event]] = {ordinal: [] for ordinal in by_ordinal}
+    for row in rows:
+        if row.batch is not None:
+            whose = by_batch[row.batch]
+        elif row.last is not None:
+            whose = [each for each in some if row.ordinal <= each.ordinal <= row.last]
+        else:
+            whose = [by_ordinal[row.ordinal]]
+        for message in whose:
+            told[message.ordinal].append(context.event_of(row, message))
+    return [told[message.ordinal] for message in some]
 
 
 # The nearest beginning before a row is found at once among a million; of the parts of a batch it is the smallest.

@@ -347,6 +347,19 @@ def test_an_ended_dispatch_takes_no_more(host: Host, plan: Plan, opened: OpenDis
     assert closes(report) and agrees(connector)
 
 
+def test_one_that_has_nothing_to_send_can_be_cancelled(host: Host, opened: OpenDispatch) -> None:
+    add(opened, *orders(1))
+    host.settle(opened, when=is_final)
+    host.clock.advance(timedelta(days=9).total_seconds())
+    opened._connector.work()
+    assert opened.cancel()
+    report = opened.report()
+    assert (report.state, report.delivered) == ("cancelled", 1)
+    assert not opened._connector.dispatches()[0].open
+    with pytest.raises(DispatchClosed):
+        add(opened, *orders(2))
+
+
 def test_the_rate_of_its_account_holds_for_it(host: Host, plan: Plan, still: Clock) -> None:
     connector = host.connector(plan, clock=still)
     opened = connector.open(CONFIRMED, key="confirmed")

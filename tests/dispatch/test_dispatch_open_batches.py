@@ -1,11 +1,14 @@
 """How the messages of an open dispatch share batches, and how what is reported finds the right one of a person's."""
 
+import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from pydantic_core import to_json
 from sending_kit import Clock, Host, Plan, Posted, agrees, callback, closes, people, refusal
@@ -287,6 +290,29 @@ def order_of(plan: Plan, batch: Mapping[str, Any], number: str) -> str:
     return str(posted.content["parameters"]["order"][number])
 
 
+def report_of(batch: Mapping[str, Any], number: str, status: str, code: int) -> bytes:
+    return to_json(
+        {
+            "type": "recipient_delivery_report_sms",
+            "batch_id": batch["id"],
+            "client_reference": batch["client_reference"],
+            "recipient": number,
+            "status": status,
+            "code": code,
+            "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z",
+        }
+    )
+
+
+async def called_back(connector: Connector, bodies: Sequence[bytes]) -> list[int]:
+    """The statuses of callbacks that all come at once."""
+    path = urlsplit(connector.callback_addresses()["sms"]).path
+    transport = httpx.ASGITransport(connector.asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        answers = await asyncio.gather(*(client.post(path, content=body) for body in bodies))
+    return [answer.status_code for answer in answers]
+
+
 def test_each_report_finds_its_message_among_hundreds_to_one_number(
     host: Host, plan: Plan, still: Clock, opened: OpenDispatch
 ) -> None:
@@ -314,10 +340,16 @@ def test_each_report_finds_its_message_among_hundreds_to_one_number(
     failing = {order for order in orders if int(order) % 3 == 0}
     reported = [*batches, *batches[::5]]
     random.Random(7).shuffle(reported)
-    for batch in reported:
-        status, code = ("Failed", 150) if told_of[batch["id"]] in failing else ("Delivered", 0)
+    outcomes = [("Failed", 150) if told_of[batch["id"]] in failing else ("Delivered", 0) for batch in reported]
+    for batch, (status, code) in zip(reported[:60], outcomes, strict=False):
         assert callback(connector, batch, number, status, code).status == 200
-        assert agrees(connector) if batch is reported[50] else True
+    assert agrees(connector)
+    # The others at once: they are written together.
+    bodies = [
+        report_of(batch, number, status, code)
+        for batch, (status, code) in zip(reported[60:], outcomes[60:], strict=True)
+    ]
+    assert set(asyncio.run(called_back(connector, bodies))) == {200}
     report = opened.report()
     assert (report.delivered, report.failed, report.open) == (200 - len(failing), len(failing), 29)
     sent = {order: opened.add({**ADA, "order": order}, key=order).message_id for order in orders}
@@ -328,6 +360,28 @@ def test_each_report_finds_its_message_among_hundreds_to_one_number(
     lonely = next(batch for batch in batches if batch["size"] == 1)
     callback(connector, lonely, digits(others[0])[0], "Delivered", 0)
     assert opened.report().delivered == report.delivered
+
+
+def test_a_report_finds_its_message_beside_one_of_another_sender(
+    plan: Plan, still: Clock, opened: OpenDispatch
+) -> None:
+    """Batches of different senders lie across each other."""
+    connector = opened._connector
+    plan.hold("queue")
+    (library,) = add(opened, {**ADA, "sender": "Library"}, "1")
+    add(opened, people(2)[1], "2")
+    add(opened, {**people(2)[1], "sender": "Library"}, "3")
+    (bookshop,) = add(opened, ADA, "4")
+    still.advance(0.25)
+    connector.work()
+    (number,) = digits(ADA)
+    by_order = {order_of(plan, batch, number): batch for batch in plan.batches()}
+    callback(connector, by_order["4"], number, "Delivered", 0)
+    callback(connector, by_order["1"], number, "Failed", 150)
+    answered(connector, by_order["4"], number, "01REPLY")
+    told = [(event.message_id, event.status) for event in opened.all_events() if event.status != "enqueued"]
+    assert told == [(bookshop, "delivered"), (library, "failed"), (bookshop, "replied")]
+    assert agrees(connector)
 
 
 def test_what_is_polled_finds_its_message(host: Host, still: Clock) -> None:
@@ -359,8 +413,7 @@ def answered(connector: Connector, batch: Mapping[str, Any], number: str, identi
         "client_reference": batch["client_reference"],
         "received_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z",
     }
-    address = connector.callback_addresses()["sms"]
-    path = address[address.index("/webhooks") :]
+    path = urlsplit(connector.callback_addresses()["sms"]).path
     assert connector.receive(Request("POST", path, {}, to_json(body))).status == 200
 
 
