@@ -7,7 +7,6 @@ from pathlib import Path
 
 import rich_click as click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
-from click.types import StringParamType
 
 from connector.config.document import read_document
 from connector.config.settings import Storage
@@ -111,18 +110,9 @@ def _quietly(find: Callable[[click.Context], Iterable[tuple[str, str]]]) -> Comp
     return complete
 
 
-class FileName(StringParamType):
-    """A word that names a file: the shell completes it."""
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(incomplete, type="file")]
-
-
-class AccountName(StringParamType):
-    """A word that names an account of the ledger."""
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return account_names(ctx, param, incomplete)
+def file_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files, which the shell completes by itself."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def _ledger(ctx: click.Context) -> Path | None:
@@ -156,11 +146,7 @@ def campaign_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
 def account_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The accounts that the ledger knows."""
     path = _ledger(ctx)
-    if path is None:
-        return
-    with glance._opened(path) as connection:
-        for (name,) in connection.execute("SELECT name FROM accounts ORDER BY name"):
-            yield name, ""
+    return ((name, "") for name in ([] if path is None else glance.accounts(path)))
 
 
 @_quietly

@@ -12,7 +12,7 @@ from click.exceptions import Exit
 
 from connector.cli import logs
 from connector.cli.check import check
-from connector.cli.completion import PROGRAM, VARIABLE, AccountName, FileName, completion
+from connector.cli.completion import PROGRAM, VARIABLE, completion
 from connector.cli.demo import demo
 from connector.cli.events import events
 from connector.cli.explain import explain
@@ -106,12 +106,6 @@ FAMILIES: dict[str, list[click.Command]] = {
 for family in FAMILIES.values():
     for command in family:
         cli.add_command(command)
-for command, name, kind in (
-    (send, "campaign", FileName()),
-    (send, "file", FileName()),
-    (rate, "account", AccountName()),
-):
-    next(each for each in command.params if each.name == name).type = kind
 click.rich_click.COMMAND_GROUPS = {
     "connector": [
         {"name": title, "commands": [str(command.name) for command in family]} for title, family in FAMILIES.items()

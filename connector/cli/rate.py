@@ -4,6 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from connector.cli.completion import account_names
 from connector.cli.output import document, json_option
 from connector.connector import Connector
 
@@ -21,7 +22,7 @@ def _pace(ctx: click.Context, argument: click.Parameter, value: str) -> float | 
 
 
 @click.command("rate")
-@click.argument("account", metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT", shell_complete=account_names)
 @click.argument("messages_per_second", metavar="N", callback=_pace)
 @json_option
 @click.pass_obj

@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 
 from connector.audience.reading import RowSource, read_file
+from connector.cli.completion import file_names
 from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, json_option, moment, say, table
 from connector.cli.progress import reading
@@ -30,11 +31,12 @@ def _columns(ctx: click.Context, option: click.Parameter, words: Sequence[str]) 
 
 
 @click.command("send")
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=file_names)
 @click.option(
     "--recipients",
     "file",
     required=True,
+    shell_complete=file_names,
     metavar="FILE",
     help="The list of people: CSV or JSON Lines, also packed by gzip; `-` reads it from standard input.",
 )

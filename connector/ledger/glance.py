@@ -34,6 +34,15 @@ def latest(path: Path) -> list[Named]:
         return []
 
 
+def accounts(path: Path) -> list[str]:
+    """Every account that was ever used; none where there is no ledger, or it can't be read."""
+    try:
+        with _opened(path) as connection:
+            return [name for (name,) in connection.execute("SELECT name FROM accounts ORDER BY name")]
+    except (sqlite3.Error, OSError):
+        return []
+
+
 def version(path: Path) -> str | None:
     """The version of the schema; None: there is no ledger there yet. Raises `LedgerError`."""
     if not path.exists():
