@@ -409,6 +409,11 @@ class Connector:
             raise KeyConflict(
                 f"The dispatch {found.id} with this key is being read by another process just now; wait for it."
             )
+        if found.open is not None:
+            raise KeyConflict(
+                f"The key {key!r} belongs to the dispatch {found.id}, to which messages are added one at a time. Give "
+                f"a new key."
+            )
         if found.digest != digest:
             raise KeyConflict(
                 f"The key {key!r} belongs to the dispatch {found.id}, which has another campaign or other "
@@ -580,7 +585,7 @@ class Connector:
             ).all()
         if not numbers:
             raise NotFound(f"There is no dispatch of a campaign {name!r}; `connector dispatches` lists them.")
-        return [Dispatch(self, number) for number in numbers]
+        return [self._dispatch(self._row(number)) for number in numbers]
 
     def page(self, of: Iterable["Dispatch"]) -> str:
         """The report of one or more dispatches of a campaign as HTML: one file that needs nothing else.
@@ -1019,6 +1024,12 @@ class OpenDispatch(Dispatch):
         added, or isn't known to be, may be added again under its key.
         """
         return self._connector._adds.add(self.number, recipient, key)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages may still be added."""
+        row = self._connector._row(self.number)
+        return bool(row.open) and row.state != DispatchState.cancelled
 
     def close(self) -> bool:
         """Take no more messages: it finishes when those that it has are sent. False: it was closed before."""

@@ -41,7 +41,7 @@ class DispatchLine:
     recipients: int
     enqueued: int
     in_doubt: int
-    open: bool
+    is_open: bool
     """Whether messages may be added to it."""
     abandoned: bool
     """Its reading was never finished, and nobody is at it any more."""
@@ -88,7 +88,7 @@ def line_of(dispatch: Row[Any], told: Report, abandoned: bool) -> DispatchLine:
         recipients=told.recipients,
         enqueued=told.enqueued,
         in_doubt=told.in_doubt,
-        open=bool(dispatch.open) and told.state != DispatchState.cancelled,
+        is_open=bool(dispatch.open) and told.state != DispatchState.cancelled,
         abandoned=abandoned,
     )
 

@@ -8,7 +8,7 @@ import rich_click as click
 
 from connector.cli.completion import dispatch_ids
 from connector.cli.output import count, document, json_option, moment, table
-from connector.connector import Connector
+from connector.connector import Connector, OpenDispatch
 from connector.ledger.tables import DispatchState
 from connector.model.batch import utc_now
 from connector.overview import AccountState, DoubtfulBatch
@@ -39,7 +39,9 @@ def dispatches(config: Path, as_json: bool) -> None:
             (
                 line.id,
                 line.campaign,
-                ", ".join([line.state, *(["open"] if line.open else []), *(["abandoned"] if line.abandoned else [])]),
+                ", ".join(
+                    [line.state, *(["open"] if line.is_open else []), *(["abandoned"] if line.abandoned else [])]
+                ),
                 moment(line.created_at),
                 count(line.recipients),
                 count(line.enqueued),
@@ -70,6 +72,7 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
     with Connector.from_config(config) as connector:
         dispatch = connector.dispatch(dispatch_id)
         report = dispatch.report()
+        is_open = isinstance(dispatch, OpenDispatch) and dispatch.is_open
         doubtful = dispatch.in_doubt()
         working = connector.worker_is_running()
         account = next((each for each in connector.accounts() if each.name == dispatch.account), None)
@@ -84,6 +87,7 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
                 "campaign": report.campaign,
                 "state": report.state,
                 "cause": report.cause,
+                "is_open": is_open,
                 "send_at": dispatch.send_at,
                 **{name: getattr(report, name) for name in COUNTED},
                 "worker_running": working,
@@ -100,7 +104,7 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
         [
             ("dispatch", report.dispatch),
             ("campaign", report.campaign),
-            ("state", report.state + (f": {report.cause}" if report.cause else "")),
+            ("state", report.state + (", open" if is_open else "") + (f": {report.cause}" if report.cause else "")),
             *((("sent at", moment(dispatch.send_at)),) if dispatch.send_at else ()),
             *((name, count(getattr(report, name))) for name in COUNTED),
             ("worker", "running" if working else "not running"),

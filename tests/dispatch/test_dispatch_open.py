@@ -70,7 +70,7 @@ def add(opened: OpenDispatch, *rows: dict[str, Any]) -> list[Added]:
 def test_what_is_added_is_sent_and_the_dispatch_stays_open(host: Host, plan: Plan, opened: OpenDispatch) -> None:
     connector = opened._connector
     assert opened.report().state == "running"
-    assert connector.dispatches()[0].open
+    assert connector.dispatches()[0].is_open
     added = add(opened, *orders(3))
     assert [(each.message_id, each.reason) for each in added] == [(f"{opened.id}-{n}", None) for n in range(3)]
     report = opened.report()
@@ -84,9 +84,9 @@ def test_what_is_added_is_sent_and_the_dispatch_stays_open(host: Host, plan: Pla
     assert {event.campaign_id for event in opened.all_events()} == {"cmp-7"}
     assert closes(report) and agrees(connector)
 
-    assert opened.close()
+    assert opened.is_open and opened.close() and not opened.is_open
     assert opened.report().state == "finished"
-    assert not connector.dispatches()[0].open
+    assert not connector.dispatches()[0].is_open
     assert plan.account()["accepted_once"] == 3
 
 
@@ -105,7 +105,7 @@ def test_the_same_key_finds_the_same_dispatch(host: Host, plan: Plan, opened: Op
     assert (again.id, again.number) == (opened.id, opened.number)
     assert add(again, *orders(1)) == [first]
     found = beside.dispatch("confirmed")
-    assert isinstance(found, OpenDispatch)
+    assert isinstance(found, OpenDispatch) and isinstance(beside.of_campaign("confirmed")[0], OpenDispatch)
     assert add(found, *orders(2))[1].message_id == f"{opened.id}-1"
     assert beside.open(CONFIRMED, key="another").id != opened.id
 
@@ -119,16 +119,17 @@ def test_a_key_belongs_to_one_campaign(host: Host, plan: Plan, opened: OpenDispa
     connector.send(CAMPAIGN, people(1), key="list", drain=False)
     with pytest.raises(KeyConflict, match="from a list"):
         connector.open(CAMPAIGN, key="list")
-    with pytest.raises(KeyConflict, match=opened.id):
+    with pytest.raises(KeyConflict, match=f"{opened.id}.*one at a time"):
         connector.send(CONFIRMED, orders(1), key="confirmed")
     assert len(connector.dispatches()) == 2
 
 
-def test_an_integration_may_get_another_name_meanwhile(host: Host, plan: Plan, opened: OpenDispatch) -> None:
+def test_an_integration_may_get_another_name_meanwhile(host: Host, plan: Plan, connector: Connector) -> None:
+    opened = connector.open({**CONFIRMED, "integration": "sms"}, key="confirmed")
     (first,) = add(opened, *orders(1))
     settings = host.settings({"renamed": plan})
-    with Connector(settings, secrets=lambda reference: plan.options.api_token, clock=host.clock) as connector:
-        again = connector.open(CONFIRMED, key="confirmed")
+    with Connector(settings, secrets=lambda reference: plan.options.api_token, clock=host.clock) as later:
+        again = later.open({**CONFIRMED, "integration": "renamed"}, key="confirmed")
         assert (again.id, again.integration) == (opened.id, "renamed")
         assert add(again, *orders(2))[0] == first
         again.drain()
@@ -355,7 +356,7 @@ def test_one_that_has_nothing_to_send_can_be_cancelled(host: Host, opened: OpenD
     assert opened.cancel()
     report = opened.report()
     assert (report.state, report.delivered) == ("cancelled", 1)
-    assert not opened._connector.dispatches()[0].open
+    assert not opened._connector.dispatches()[0].is_open
     with pytest.raises(DispatchClosed):
         add(opened, *orders(2))
 
@@ -385,6 +386,23 @@ def test_it_goes_before_what_waits_of_a_list(host: Host, plan: Plan) -> None:
     host.clock.advance(1)
     host.settle(earlier)
     assert [len(posted.content["to"]) for posted in plan.posted] == [2, 1, 1, 1, 1, 1]
+
+
+def test_so_do_the_parts_of_its_batches(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan, integration={"messages_per_second": 1})
+    earlier = connector.send(CAMPAIGN, batches_of_one(5), drain=False)
+    opened = connector.open(CONFIRMED, key="confirmed")
+    rows = orders(4)
+    bad = rows[2]["to"].removeprefix("+")
+    plan.answers.extend(
+        [lambda posted: refusal(400, "syntax_constraint_violation", "No.") if bad in posted.content["to"] else None] * 9
+    )
+    add(opened, *rows)
+    host.clock.advance(1)
+    host.settle(earlier)
+    assert (opened.report().enqueued, opened.report().enqueue_failed) == (3, 1)
+    of_list = ["parameters" in posted.content and "order" not in posted.content["parameters"] for posted in plan.posted]
+    assert of_list == [False] * (len(of_list) - 5) + [True] * 5
 
 
 def test_it_is_open_for_weeks(host: Host, plan: Plan) -> None:

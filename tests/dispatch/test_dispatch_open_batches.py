@@ -175,18 +175,29 @@ def test_long_texts_of_the_host_travel_together(plan: Plan, still: Clock, opened
 
 
 def test_a_long_value_beside_a_short_one_travels_alone(plan: Plan, still: Clock, opened: OpenDispatch) -> None:
+    """Also where others follow whose values may all be cut."""
     connector = opened._connector
-    rows = [{**row, "name": "Ada" if place % 2 else "Long name " * 20} for place, row in enumerate(people(4))]
-    for place, row in enumerate(rows):
-        add(opened, row, str(place))
+    long, numbered = "Long name " * 20, "order number {} of this year"
+    rows = people(6)
+    given = [
+        (long, "0"),
+        ("Ada", "1"),
+        (long, "2"),
+        ("Bo", "3"),
+        (long, numbered.format(4)),
+        (long, numbered.format(5)),
+    ]
+    for row, (name, order) in zip(rows, given, strict=True):
+        add(opened, {**row, "name": name}, order)
     still.advance(0.25)
     connector.work()
     sent = {number: text for posted in plan.posted for number, text in texts(posted).items()}
     assert sent == {
-        row["to"].removeprefix("+"): f"Hi {row['name']}, your order {place} is on its way."
-        for place, row in enumerate(rows)
+        number: f"Hi {name}, your order {order} is on its way."
+        for number, (name, order) in zip(digits(*rows), given, strict=True)
     }
-    assert sorted(people_of(plan)) == sorted([digits(rows[0]), digits(rows[2]), digits(rows[1], rows[3])])
+    alone, together = [digits(rows[0]), digits(rows[2])], [digits(rows[1], rows[3]), digits(*rows[4:])]
+    assert sorted(people_of(plan)) == sorted([*alone, *together])
     assert agrees(connector)
 
 
@@ -224,15 +235,14 @@ def test_one_bad_number_fails_alone_and_what_is_added_meanwhile_waits_its_turn(
     """A provider that refuses every request with one number, and doesn't say why."""
     connector = opened._connector
     rows = people(12)
-    (bad,) = digits(rows[5])
-    under_way = 0
+    (bad,) = digits(rows[0])
+    tasks: list[str] = []
 
     def answer(posted: Posted) -> Answer | None:
-        nonlocal under_way
-        if under_way < 3:
+        if len(tasks) < 3:
             # While it is being found out about, more are added.
-            add(opened, rows[8 + under_way], f"later-{under_way}")
-            under_way += 1
+            add(opened, rows[8 + len(tasks)], f"later-{len(tasks)}")
+            tasks.append(host.batches()[-1]["task"])
         return (
             refusal(400, "syntax_constraint_violation", "Something is wrong.") if bad in posted.content["to"] else None
         )
@@ -243,8 +253,9 @@ def test_one_bad_number_fails_alone_and_what_is_added_meanwhile_waits_its_turn(
     report = host.settle(opened)
     assert (report.enqueued, report.enqueue_failed, report.state) == (10, 1, "running")
     assert len(plan.posted) <= 10
+    assert tasks == ["send", "trial", "trial"]
     (failed,) = (event for event in opened.all_events() if event.status is Status.enqueue_failed)
-    assert failed.customer_id == "c-5"
+    assert failed.customer_id == "c-0"
     assert closes(report) and agrees(connector)
     # Its parts have keys of their own, and it goes on as before.
     assert len({batch["client_reference"] for batch in plan.batches()}) == len(plan.batches())
