@@ -4,6 +4,7 @@ import csv
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import rich_click as click
 from pydantic_core import to_json
 
 from connector.cli.completion import dispatch_ids
+from connector.cli.interrupts import stopping
 from connector.cli.output import json_option
 from connector.connector import Connector
 from connector.model.batch import utc_now
@@ -86,42 +88,39 @@ def events(
     with Connector.from_config(config) as connector:
         if dispatch_id is not None:
             dispatch_id = connector.dispatch(dispatch_id).id
-        found = _read(connector, dispatch_id, since, after, follow)
-        if as_json:
-            _document(found)
-        elif written == "csv":
-            _lines(found, _csv, head=_csv_line(COLUMNS))
-        else:
-            _lines(found, _jsonl)
+        # An exception that Ctrl-C raises can get lost in what the interpreter is at just then: an event can't.
+        with stopping(quietly=True) if follow else nullcontext() as stop:
+            found = _read(connector, dispatch_id, since, after, stop)
+            if as_json:
+                _document(found)
+            elif written == "csv":
+                _lines(found, _csv, head=_csv_line(COLUMNS))
+            else:
+                _lines(found, _jsonl)
 
 
 def _read(
-    connector: Connector, dispatch_id: str | None, since: datetime | None, after: int, follow: bool
+    connector: Connector, dispatch_id: str | None, since: datetime | None, after: int, stop: threading.Event | None
 ) -> Iterator[list[Event]]:
-    """The events, page by page."""
+    """The events, page by page; with `stop`, also those that come until it is set."""
     if since is not None:
         after = max(after, connector.position_before(since))
-    never = threading.Event()
-    while True:
+    while stop is None or not stop.is_set():
         page = connector.events(after=after, dispatch=dispatch_id)
         if page:
             after = page[-1].position
             yield page
-        elif not follow:
+        elif stop is None:
             return
         else:
-            never.wait(LOOK_AGAIN_SECONDS)
+            stop.wait(LOOK_AGAIN_SECONDS)
 
 
 def _lines(pages: Iterator[list[Event]], line: Callable[[Event], str], head: str = "") -> None:
     if head:
         click.echo(head, nl=False)
-    try:
-        for page in pages:
-            click.echo("".join(map(line, page)), nl=False)
-    except KeyboardInterrupt:
-        # How one stops following.
-        return
+    for page in pages:
+        click.echo("".join(map(line, page)), nl=False)
 
 
 def _document(pages: Iterator[list[Event]]) -> None:

@@ -16,7 +16,7 @@ def terminate_like_interrupt() -> None:
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
+def stopping(*, quietly: bool = False) -> Iterator[threading.Event]:
     """An event that SIGINT or SIGTERM sets; after it, either ends the process."""
     stop = threading.Event()
     asked = False
@@ -28,7 +28,8 @@ def stopping() -> Iterator[threading.Event]:
             os._exit(1)
         asked = True
         # Past Python's own buffers, which this handler may have interrupted.
-        os.write(2, STOPPING)
+        if not quietly:
+            os.write(2, STOPPING)
         # The thread that this handler interrupts may hold the event's lock.
         threading.Thread(target=stop.set, daemon=True).start()
 
