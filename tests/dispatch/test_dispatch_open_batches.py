@@ -239,7 +239,7 @@ def test_one_bad_number_fails_alone_and_what_is_added_meanwhile_waits_its_turn(
     tasks: list[str] = []
 
     def answer(posted: Posted) -> Answer | None:
-        if len(tasks) < 3:
+        if 1 < len(plan.posted) < 5:
             # While it is being found out about, more are added.
             add(opened, rows[8 + len(tasks)], f"later-{len(tasks)}")
             tasks.append(host.batches()[-1]["task"])
@@ -253,7 +253,7 @@ def test_one_bad_number_fails_alone_and_what_is_added_meanwhile_waits_its_turn(
     report = host.settle(opened)
     assert (report.enqueued, report.enqueue_failed, report.state) == (10, 1, "running")
     assert len(plan.posted) <= 10
-    assert tasks == ["send", "trial", "trial"]
+    assert tasks == ["trial"] * 3
     (failed,) = (event for event in opened.all_events() if event.status is Status.enqueue_failed)
     assert failed.customer_id == "c-0"
     assert closes(report) and agrees(connector)
