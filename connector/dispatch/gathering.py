@@ -17,6 +17,7 @@ from connector.audience.screening import MessageRow
 from connector.dispatch.planning import insert_messages
 from connector.ledger import log, totals
 from connector.ledger.tables import (
+    MESSAGE_OF_ADDRESS,
     BatchState,
     DispatchState,
     MessageState,
@@ -129,7 +130,7 @@ _IN_IT = (
     .join_from(
         addresses,
         messages,
-        (messages.c.dispatch == addresses.c.dispatch) & (messages.c.ordinal == addresses.c.ordinal),
+        MESSAGE_OF_ADDRESS,
     )
     .where(
         addresses.c.dispatch == bindparam("dispatch"),

@@ -208,6 +208,12 @@ addresses = Table(
 """Which message went to an address: of a list one, as repeats are found when this is written in order after the
 bulk; of an open dispatch any number."""
 
+MESSAGE_OF_ADDRESS = (messages.c.dispatch == addresses.c.dispatch) & (messages.c.ordinal == addresses.c.ordinal + 0)
+"""Joins an address to its message.
+
+Without `+ 0`, and given a range of rows, SQLite would go through all messages of the range for every address.
+"""
+
 additions = Table(
     "additions",
     metadata,

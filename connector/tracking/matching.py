@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from connector.ledger import log
-from connector.ledger.tables import addresses, attempts, batches, integrations, messages
+from connector.ledger.tables import MESSAGE_OF_ADDRESS, addresses, attempts, batches, integrations, messages
 from connector.model.report import Receipt, ReceiptKind
 
 # Statements of every receipt are built once: building one costs more than running it.
@@ -22,7 +22,7 @@ _ORDINALS = (
     .join_from(
         addresses,
         messages,
-        (messages.c.dispatch == addresses.c.dispatch) & (messages.c.ordinal == addresses.c.ordinal),
+        MESSAGE_OF_ADDRESS,
     )
     .where(
         addresses.c.dispatch == bindparam("dispatch"),

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from connector.ledger import log, totals
-from connector.ledger.tables import MessageState, WhyKept, addresses, messages
+from connector.ledger.tables import MESSAGE_OF_ADDRESS, MessageState, WhyKept, addresses, messages
 from connector.model.event import RANK, EventKind, Status
 from connector.model.outcome import Scope
 from connector.model.report import Receipt
@@ -34,7 +34,7 @@ _PLACES = (
     .join_from(
         addresses,
         messages,
-        (addresses.c.dispatch == messages.c.dispatch) & (addresses.c.ordinal == messages.c.ordinal),
+        MESSAGE_OF_ADDRESS,
     )
     .where(
         addresses.c.dispatch == bindparam("dispatch"),

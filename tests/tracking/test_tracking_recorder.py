@@ -1,6 +1,7 @@
 """Callbacks that come together are written together, and each is answered for itself."""
 
 import asyncio
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,12 +19,14 @@ from receiving_kit import (
     batch_report,
     call,
     connect,
+    inbound,
     nothing_wrong,
     receipt,
     send_to,
     sql,
     told,
 )
+from sqlalchemy import Engine, event
 
 from connector.connector import Connector
 from connector.ledger import database
@@ -79,6 +82,45 @@ def test_reports_of_whole_batches_do_not_make_one_long_transaction(tmp_path: Pat
         together = Counter(event.recorded_at for event in told(connector) if event.status == "delivered")
         assert max(together.values()) <= 500
         assert nothing_wrong(connector)
+
+
+def test_what_a_callback_costs_does_not_grow_with_the_dispatch(connector: Connector, api: Api) -> None:
+    """Everything is looked up by a key that names a message, batch or report: nothing goes through a list of them."""
+    dispatch = send_to(connector, ADA, BO, CY, {"to": "+12015550104", "sender": "Other"})
+    path = address(connector)
+    asked: dict[str, Any] = {}
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked[statement] = values[0] if many else values
+
+    bodies = [to_json(receipt(person, client_reference=batch.key)) for batch in api.sent for person in batch.recipients]
+    # Of an unknown batch, late, unreadable, and from a person.
+    bodies.append(to_json(receipt(ADA, batch_id="01-unknown")))
+    bodies.append(to_json(receipt(BO, client_reference=api.sent[0].key, at="2027-11-23T09:31:00.000Z")))
+    bodies += [b"?", to_json(inbound(ADA, client_reference=api.sent[0].key))]
+
+    async def all_at_once() -> list[Any]:
+        return await asyncio.gather(*(call(connector.asgi, path, body) for body in bodies))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert {answer.status for answer in asyncio.run(all_at_once())} == {200}
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert dispatch.report().delivered == 4
+    with sql(connector) as ledger:
+        steps = [
+            (step, statement)
+            for statement, values in asked.items()
+            for *_, step in ledger.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    few = ("SCAN integrations", "SCAN receivers", "SCAN CONSTANT ROW", "SCALAR SUBQUERY")
+    found = [step for step, _ in steps if step.startswith(("SCAN", "SEARCH")) and not step.startswith(few)]
+    assert any(step.startswith("SEARCH addresses") for step in found)
+    assert [step for step in found if step.startswith("SCAN")] == []
+    through_a_list = re.compile(r"SEARCH (messages|batches|events) .*[<>]")
+    assert [step for step in found if through_a_list.match(step)] == []
 
 
 def test_one_that_can_not_be_written_does_not_keep_the_others_out(connector: Connector, api: Api) -> None:
