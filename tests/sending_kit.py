@@ -265,7 +265,7 @@ class Host:
         )[0]["at"]
         return None if at is None else datetime.fromtimestamp(at / 1_000_000, UTC)
 
-    def settle(self, dispatch: Dispatch, *, steps: int = 60, when: Callable[[Report], bool] | None = None) -> Report:
+    def settle(self, dispatch: Dispatch, *, steps: int = 400, when: Callable[[Report], bool] | None = None) -> Report:
         """Work, moving the clock from one due time to the next, until the dispatch is settled (or `when` says so)."""
         done = when or (lambda report: report.is_settled)
         for _ in range(steps):
