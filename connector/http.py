@@ -344,9 +344,9 @@ class Client:
         """
         return self._read("GET", path, params)
 
-    def delete(self, path: str) -> Answer:
-        """Delete, which may be repeated; errors as for `get`."""
-        return self._read("DELETE", path, None)
+    def delete(self, path: str, content: bytes | None = None) -> Answer:
+        """Delete what a path, or a JSON body, names; it may be repeated. Errors as for `get`."""
+        return self._read("DELETE", path, None, content)
 
     def post_repeatable(self, path: str, content: bytes) -> Answer:
         """Post a JSON body that does no more when it is posted twice, asking again as `get` does.
@@ -356,8 +356,8 @@ class Client:
         """
         return self._ask("POST", path, None, content)
 
-    def _read(self, method: str, path: str, params: Mapping[str, str] | None) -> Answer:
-        answer = self._ask(method, path, params, None)
+    def _read(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None = None) -> Answer:
+        answer = self._ask(method, path, params, content)
         if answer.status in (401, 403):
             raise ReadRefused(
                 f"{self.base_url} refused the credentials (HTTP {answer.status}).", http_status=answer.status

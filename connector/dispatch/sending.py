@@ -29,7 +29,7 @@ from connector.ledger.tables import (
 from connector.model.batch import Attempt, Batch, Deadline, utc_now
 from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled, without_words
-from connector.model.event import SkipReason
+from connector.model.event import SkipReason, message_id
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import Template
 from connector.tracking import holds, outcomes, refusals, standing, track
@@ -296,6 +296,7 @@ def _assembled(
         first_sent_at=first_sent_at,
         provider_batch_id=batch.provider_batch_id,
         message=campaign.message.model_dump(exclude_none=True),
+        message_ids=[message_id(dispatch.id, row[2]) for row in rows],
     )
 
 

@@ -339,7 +339,7 @@ def _members(dispatch: Any, first: Any, last: Any, shape: Any) -> ColumnElement[
 
 
 MEMBERS_TO_SEND = (
-    select(messages.c.address, messages.c.content)
+    select(messages.c.address, messages.c.content, messages.c.ordinal)
     .where(_members(bindparam("dispatch"), bindparam("first"), bindparam("last"), bindparam("shape")))
     .order_by(messages.c.ordinal)
 )

@@ -72,6 +72,8 @@ class Batch:
     """The provider's id of the accepted copy, once known."""
     message: dict[str, Any] = field(default_factory=dict)
     """The campaign's `[message]` as given, for providers that take more than a text."""
+    message_ids: Sequence[str] = ()
+    """For each recipient our own id of the message, for providers that bring it back in their reports."""
 
     @property
     def size(self) -> int:
