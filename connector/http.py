@@ -354,7 +354,17 @@ class Client:
         A refusal is returned as it came. Raises `ReadFailed` when no good answer comes, and `ReadRefused` when
         no token can be had.
         """
-        return self._ask("POST", path, None, content)
+        return self.repeatable("POST", path, content)
+
+    def repeatable(
+        self, method: str, path: str, content: bytes | None = None, *, params: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask for something that does no more when it is asked twice, such as a change by PATCH or PUT.
+
+        Asks again as `get` does; a refusal is returned as it came. Raises `ReadFailed` when no good answer comes,
+        and `ReadRefused` when no token can be had.
+        """
+        return self._ask(method, path, params, content)
 
     def _read(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None = None) -> Answer:
         answer = self._ask(method, path, params, content)
