@@ -79,7 +79,7 @@ def answering() -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = answer
+        do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = answer
 
         def log_message(self, *arguments: Any) -> None:
             pass
