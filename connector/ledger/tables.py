@@ -191,10 +191,13 @@ messages = Table(
     Column("status_code", Integer),
     Column("status_code_source", String(20)),
     Column("raw_status", Text),
+    Column("error", Text),
+    Column("provider_id", Text),
     PrimaryKeyConstraint("dispatch", "ordinal"),
     sqlite_with_rowid=False,
 )
-"""One row of one dispatch. `content`: the values of the text's parameters, as a JSON array."""
+"""One row of one dispatch. `content`: the values of the text's parameters, as a JSON array. `error`: a code that is no
+number; `provider_id`: the provider's own id of it, where its reports tell one."""
 
 addresses = Table(
     "addresses",
@@ -415,6 +418,18 @@ cursors = Table(
     Column("trouble", Text),
 )
 """How far each reader of the log has come: everything up to `position` was taken."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("account", String(200), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("wrote_at", Instant, nullable=False),
+    PrimaryKeyConstraint("account", "channel", "address"),
+    sqlite_with_rowid=False,
+)
+"""When each person last wrote, on channels that let through only some messages to those who haven't for long."""
 
 trials = Table(
     "trials",
