@@ -70,6 +70,14 @@ class ConversationSettings(IntegrationSettings):
             "a list holds the old secret and the new one during a change.",
         ),
     ] = None
+    consent_management: Annotated[
+        bool,
+        Field(
+            title="Consent management",
+            description="Whether the app keeps Sinch's lists of opt-outs: every message then says whether it is "
+            "marketing, by its campaign's category, and goes in a request of its own.",
+        ),
+    ] = False
     base_url: Annotated[
         str | None,
         Field(
