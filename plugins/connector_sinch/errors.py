@@ -1,12 +1,15 @@
 """Reading the errors of Sinch's APIs.
 
-Bodies of 400 and 403 come in three shapes, other statuses may have an empty body or none that is JSON:
+Bodies come in several shapes, and some statuses have an empty body or none that is JSON:
 
-    {"code": "syntax_constraint_violation", "text": "..."}               the API itself
+    {"code": "syntax_constraint_violation", "text": "..."}               the SMS API itself
     {"timestamp": ..., "status": 400, "error": "Bad Request", ...}       the framework before it
-    {"error": {"code": 400, "message": "...", "status": "...", ...}}     the gateway
+    {"error": {"code": 400, "message": "...", "status": "...", ...}}     the Conversation API, and the SMS API's gateway
+    {"code": 400, "message": "...", "status": "INVALID_REQUEST", ...}    the Conversation API's own examples
+    {"type": ..., "title": "...", "detail": "..."}                       the gateway of both (RFC 9457)
 
-Source: the SMS API's pages "Status codes" and "Errors", and the legacy SDK's `BadRequestError`.
+Source: the SMS API's pages "Status codes" and "Errors", the legacy SDK's `BadRequestError`, the Conversation API's
+OpenAPI document, and the pages "Errors, registry".
 """
 
 import re
@@ -44,8 +47,9 @@ def read_error(body: bytes) -> ApiError:
         return ApiError(_word(inner.get("status")), _word(inner.get("message")))
     if isinstance(inner, str):
         return ApiError(None, _word(inner))
-    # An older edition of the API's document spells the sentence "description".
-    return ApiError(_word(parsed.get("code")), _word(parsed.get("text")) or _word(parsed.get("description")))
+    # An older edition of the SMS API's document spells the sentence "description".
+    sentences = (_word(parsed.get(name)) for name in ("text", "description", "message", "detail", "title"))
+    return ApiError(_word(parsed.get("code")) or _word(parsed.get("status")), next(filter(None, sentences), None))
 
 
 def without_numbers(text: str) -> str:
