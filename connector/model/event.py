@@ -40,6 +40,8 @@ class Status(StrEnum):
     """The person wants no more messages."""
     opted_in = "opted_in"
     """The person wants messages."""
+    noted = "noted"
+    """The provider told something else, which changes no message: `kind` and `raw_status` say what."""
 
 
 RANK = {
@@ -73,6 +75,12 @@ class EventKind(StrEnum):
     """One message of a dispatch."""
     person = "person"
     """A person, outside of any message's own course."""
+    channel = "channel"
+    """A channel: what was handed to it, what it can do, how it is doing."""
+    contact = "contact"
+    """What the provider has on file of a person."""
+    conversation = "conversation"
+    """A conversation that the provider keeps: begun, ended, recorded, analysed."""
     integration = "integration"
     """An integration as a whole."""
 

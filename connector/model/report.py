@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from connector.model.event import Status, StatusCodeSource
+from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.outcome import Scope
 
 
@@ -35,11 +35,13 @@ class ReceiptKind(StrEnum):
     """What a receipt is about."""
 
     message = "message"
-    """One message: `batch_key` or `provider_batch_id`, and `recipient`."""
+    """One message: `message_id`; or `batch_key` or `provider_batch_id`, and `recipient`."""
     batch = "batch"
     """A whole batch: it proves that the batch was accepted, nothing more."""
     person = "person"
     """A person's doing: a reply."""
+    notice = "notice"
+    """Something else, about a message or not: it is logged as `noted`, and changes no message."""
     unknown = "unknown"
     """Read, but of a type or status that this version doesn't know; kept."""
 
@@ -55,6 +57,8 @@ class Receipt:
     """Whether the provider will say nothing more about this message."""
     batch_key: str | None = None
     provider_batch_id: str | None = None
+    message_id: str | None = None
+    """Our own id of the message, where it travelled with it: a message is found by it before anything else."""
     recipient: str | None = None
     """Canonical address: for phone numbers digits only."""
     sender: str | None = None
@@ -70,7 +74,11 @@ class Receipt:
     encoding: str | None = None
     channel: str | None = None
     provider_id: str | None = None
-    """The provider's id of an inbound message: repeats are known by it."""
+    """The provider's id: of a message; of what a person did, or of a notice, where repeats are known by it."""
+    reply_to: str | None = None
+    """The provider's id of the message that a person answers."""
+    about: EventKind = EventKind.person
+    """Kinds `person` and `notice`: whom the event is about."""
     text: str | None = None
     """What a person wrote."""
     scope: Scope = Scope.recipient

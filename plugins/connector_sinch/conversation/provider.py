@@ -1,6 +1,7 @@
 """The Sinch Conversation API as a provider: campaigns by the Batch API, single messages by messages:send."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import ClassVar
 
 from connector.extension import CheckResult, Integration, Provider, Secret
@@ -70,6 +71,10 @@ class SinchConversation(Provider):
     def _verdict(self, request: Request, now_seconds: float, value_of: Callable[[Secret], str]) -> Verdict:
         held = [value_of(secret) for secret in self._settings.webhook_secrets]
         return callbacks.verify(request, held, now_seconds=now_seconds)
+
+    def rehearse(self, batch_key: str, now: datetime) -> Request:
+        """Raises `ConfigurationError` when a secret can't be read."""
+        return callbacks.rehearse(self._settings, batch_key, now)
 
     def parse(self, report: Report) -> list[Receipt]:
         return reports.parse(report)

@@ -5,15 +5,14 @@ SMS API's pages "Delivery reports", "Inbounds" and "Webhooks".
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
 
 from connector.model.event import Status, StatusCodeSource
 from connector.model.report import Receipt, ReceiptKind, Report
-from connector_sinch.errors import without_numbers
 from connector_sinch.sms.codes import EXPIRED_INSIDE, source_of
+from connector_sinch.values import integer, moment, phone_number, quoted, string
 
 # Status as the API writes it, without regard to case: (event, final). None: no event.
 _STATUSES: dict[str, tuple[Status | None, bool]] = {
@@ -34,8 +33,6 @@ _RECIPIENT_REPORTS = {"recipient_delivery_report_sms": "sms", "recipient_deliver
 _BATCH_REPORTS = {"delivery_report_sms": "sms", "delivery_report_mms": "mms"}
 _INBOUNDS = {"mo_text": "sms", "mo_binary": "sms", "mo_media": "mms"}
 _LISTS = ("delivery_reports", "inbounds")
-_MAX_INTEGER = 2**31 - 1
-_MAX_DIGITS = 20
 
 
 def read(report: Report) -> list[Receipt]:
@@ -69,14 +66,14 @@ def _read_one(body: Any, batch_key: str | None) -> Iterator[Receipt]:
     elif kind in _INBOUNDS:
         yield _inbound(body, _INBOUNDS[kind])
     else:
-        yield _not_understood(f"the type {_quoted(kind)} is not known", body)
+        yield _not_understood(f"the type {quoted(kind)} is not known", body)
 
 
 def _recipient_report(body: dict[str, Any], channel: str, batch_key: str | None) -> Receipt:
-    key = _string(body.get("client_reference")) or batch_key
-    provider_batch_id = _string(body.get("batch_id"))
-    recipient = _number(body.get("recipient"))
-    code = _integer(body.get("code"))
+    key = string(body.get("client_reference")) or batch_key
+    provider_batch_id = string(body.get("batch_id"))
+    recipient = phone_number(body.get("recipient"))
+    code = integer(body.get("code"))
     raw_status, status, final, problem = _status(body.get("status"), code)
     if problem is None and recipient is None:
         problem = "the report names no recipient"
@@ -89,16 +86,16 @@ def _recipient_report(body: dict[str, Any], channel: str, batch_key: str | None)
         batch_key=key,
         provider_batch_id=provider_batch_id,
         recipient=recipient,
-        sender=_string(body.get("applied_originator")),
+        sender=string(body.get("applied_originator")),
         # When the operator says that it happened; else when Sinch noted it.
-        occurred_at=_time(body.get("operator_status_at")) or _time(body.get("at")),
+        occurred_at=moment(body.get("operator_status_at")) or moment(body.get("at")),
         status_code=code,
         status_code_source=_source(code),
-        comment=_string(body.get("status_message")),
+        comment=string(body.get("status_message")),
         raw_status=raw_status,
-        number_of_message_parts=_integer(body.get("number_of_message_parts")),
-        operator=_string(body.get("operator")),
-        encoding=_string(body.get("encoding")),
+        number_of_message_parts=integer(body.get("number_of_message_parts")),
+        operator=string(body.get("operator")),
+        encoding=string(body.get("encoding")),
         channel=channel,
         problem=problem,
         payload=body,
@@ -106,8 +103,8 @@ def _recipient_report(body: dict[str, Any], channel: str, batch_key: str | None)
 
 
 def _batch_report(body: dict[str, Any], channel: str, batch_key: str | None) -> Iterator[Receipt]:
-    key = _string(body.get("client_reference")) or batch_key
-    provider_batch_id = _string(body.get("batch_id"))
+    key = string(body.get("client_reference")) or batch_key
+    provider_batch_id = string(body.get("batch_id"))
     groups = body.get("statuses")
     if not isinstance(groups, list) or (key is None and provider_batch_id is None):
         lacks = "the batch report has no statuses" if key or provider_batch_id else "the report names no batch"
@@ -118,11 +115,11 @@ def _batch_report(body: dict[str, Any], channel: str, batch_key: str | None) -> 
         recipients = group.get("recipients") if isinstance(group, dict) else None
         if not isinstance(recipients, list):
             continue
-        code = _integer(group.get("code"))
+        code = integer(group.get("code"))
         raw_status, status, final, problem = _status(group.get("status"), code)
         source = _source(code)
         for given in recipients:
-            recipient = _number(given)
+            recipient = phone_number(given)
             if recipient is None:
                 continue
             named_someone = True
@@ -159,15 +156,15 @@ def _batch_report(body: dict[str, Any], channel: str, batch_key: str | None) -> 
 
 
 def _inbound(body: dict[str, Any], channel: str) -> Receipt:
-    key = _string(body.get("client_reference"))
-    person = _number(body.get("from"))
-    provider_id = _string(body.get("id"))
+    key = string(body.get("client_reference"))
+    person = phone_number(body.get("from"))
+    provider_id = string(body.get("id"))
     if person is None or provider_id is None:
         problem = "the inbound message has no id" if provider_id is None else "the inbound message names no sender"
         return _not_understood(problem, body, batch_key=key)
     content = body.get("body")
     if body["type"] == "mo_media":
-        text = _string(content.get("message")) if isinstance(content, dict) else None
+        text = string(content.get("message")) if isinstance(content, dict) else None
     else:
         # The body of a binary message is no text.
         text = content if body["type"] == "mo_text" and isinstance(content, str) else None
@@ -177,9 +174,9 @@ def _inbound(body: dict[str, Any], channel: str) -> Receipt:
         final=True,
         batch_key=key,
         recipient=person,
-        sender=_number(body.get("to")) or _string(body.get("to")),
-        occurred_at=_time(body.get("received_at")) or _time(body.get("sent_at")),
-        operator=_string(body.get("operator_id")),
+        sender=phone_number(body.get("to")) or string(body.get("to")),
+        occurred_at=moment(body.get("received_at")) or moment(body.get("sent_at")),
+        operator=string(body.get("operator_id")),
         channel=channel,
         provider_id=provider_id,
         text=text,
@@ -193,7 +190,7 @@ def _status(value: Any, code: int | None) -> tuple[str | None, Status | None, bo
         return None, None, False, "the report has no status"
     known = _STATUSES.get(value.lower())
     if known is None:
-        return value, None, False, f"the status {_quoted(value)} is not known"
+        return value, None, False, f"the status {quoted(value)} is not known"
     status, final = known
     if code == EXPIRED_INSIDE and final:
         status = Status.failed
@@ -214,42 +211,3 @@ def _not_understood(
         problem=problem,
         payload=body,
     )
-
-
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _integer(value: Any) -> int | None:
-    """A count or code, which came as a number or (in older editions) as a string of digits."""
-    if isinstance(value, str) and len(value) <= 10 and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_INTEGER:
-        return value
-    return None
-
-
-def _number(value: Any) -> str | None:
-    """A phone number as digits only; None for what is none."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_MAX_DIGITS:
-        value = str(value)
-    if not isinstance(value, str):
-        return None
-    digits = value.strip().removeprefix("+")
-    return digits if digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS else None
-
-
-def _time(value: Any) -> datetime | None:
-    """A moment; without an offset it is UTC."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _quoted(word: str) -> str:
-    """A word of the body for a sentence, without anything that could be a phone number, or long."""
-    return repr(without_numbers(word[:40]))
