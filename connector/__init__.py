@@ -4,8 +4,9 @@ from connector.checking.finding import Finding
 from connector.checking.trial import Trial
 from connector.connector import Added, Connector, Dispatch, OpenDispatch, Preview
 from connector.delivery.cursors import SinkState
+from connector.delivery.dead_letters import RefusedEvent
 from connector.engine.polls import Polled
-from connector.extension.sink import Sink
+from connector.extension.sink import DeadLetter, Sink
 from connector.ledger.tables import WhyKept
 from connector.model.callback import Request, Response
 from connector.model.campaign import Campaign
@@ -21,11 +22,13 @@ from connector.model.errors import (
     NotFound,
     NotReached,
     NotSent,
+    NotTaken,
     PluginError,
     ReadFailed,
     ReadRefused,
     RecipientsError,
     SchemaMismatch,
+    SinkStopped,
     Stopped,
     Throttled,
     WorkerBusy,
@@ -45,6 +48,7 @@ __all__ = [
     "ConfigurationError",
     "Connector",
     "ConnectorError",
+    "DeadLetter",
     "Dispatch",
     "DispatchClosed",
     "DispatchLine",
@@ -60,6 +64,7 @@ __all__ = [
     "NotFound",
     "NotReached",
     "NotSent",
+    "NotTaken",
     "OpenDispatch",
     "Person",
     "PluginError",
@@ -69,6 +74,7 @@ __all__ = [
     "ReadRefused",
     "Recipient",
     "RecipientsError",
+    "RefusedEvent",
     "Report",
     "Request",
     "Response",
@@ -76,6 +82,7 @@ __all__ = [
     "Silence",
     "Sink",
     "SinkState",
+    "SinkStopped",
     "Status",
     "StatusCodeSource",
     "Stopped",

@@ -5,7 +5,7 @@ import os
 import secrets as randomness
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,8 +23,10 @@ from connector.checking.trial import ToldBy, Trial
 from connector.config.load import ReadSecret, check_settings, load_settings
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
-from connector.delivery import cursors
+from connector.delivery import cursors, dead_letters, replays
+from connector.delivery.choosing import Choice
 from connector.delivery.cursors import SinkState
+from connector.delivery.dead_letters import RefusedEvent
 from connector.delivery.in_process import sinks_of
 from connector.dispatch import adding, cancelling, doubt, opening, pace, planning, prospects
 from connector.dispatch.auditing import audit
@@ -129,8 +131,10 @@ class Connector:
         self._intake: adding.Intake | None = None
         self.ledger = Ledger(self.settings.storage.url)
         forking.in_child(self._begin_anew)
-        self._sinks = sinks_of(sinks or {}, on_event)
-        self._readers = Readers(self.ledger, self._sinks, clock)
+        self._own_sinks = sinks_of(sinks or {}, on_event, self.settings.sinks)
+        self._made_sinks: dict[str, Sink] | None = None
+        self._choices = {name: Choice.of(each.settings) for name, each in self.settings.sinks.items()}
+        self._readers = Readers(self.ledger, self._choices, clock)
         tracking = self.settings.tracking
         self.policy = Policy(
             waiting_period=timedelta(days=tracking.waiting_period_days),
@@ -170,6 +174,9 @@ class Connector:
         with self._guard:
             if self._recorder is not None:
                 self._recorder.close()
+            for sink in (self._made_sinks or {}).values():
+                sink.close()
+            self._made_sinks = None
             self._http.close()
             self._recorder = None
             self._intake = None
@@ -183,6 +190,7 @@ class Connector:
         """In a forked child: what the parent has open is the parent's."""
         self._guard = threading.RLock()
         self._http = Http()
+        self._made_sinks = None
         self._lines = None
         self._recorder = None
         self._intake = None
@@ -193,6 +201,7 @@ class Connector:
         with self._guard:
             if self._lines is None:
                 made = {name: self._provider(name) for name in self.settings.integrations}
+                sinks = self._sinks
                 now = self._clock()
                 with self.ledger.write() as connection:
                     ids = {
@@ -208,10 +217,21 @@ class Connector:
                     for provider in made.values():
                         pace.register(connection, provider.account, now)
                     # Before anything is written, so that a new sink misses nothing of it.
-                    cursors.declare(connection, self._sinks)
+                    cursors.declare(connection, sinks)
                 self._lines = {name: self._line(name, provider, ids[name]) for name, provider in made.items()}
                 self._by_id = {ids[name]: provider for name, provider in made.items()}
             return self._lines
+
+    @property
+    def _sinks(self) -> dict[str, Sink]:
+        """Every sink by its name: those of the settings, and those of the host."""
+        with self._guard:
+            if self._made_sinks is None:
+                self._made_sinks = {
+                    name: self.plugins.sink(each.kind, name, each.settings, self._http)
+                    for name, each in self.settings.sinks.items()
+                }
+            return self._made_sinks | self._own_sinks
 
     def _provider(self, name: str) -> Provider:
         configured = self.settings.integrations[name]
@@ -518,9 +538,10 @@ class Connector:
     @contextmanager
     def _handing_over(self, stop: threading.Event | None = None, *, max_seconds: float | None = None) -> Iterator[None]:
         """Hand events to the sinks while a block runs."""
-        if self._sinks:
+        sinks = self._sinks
+        if sinks:
             self.prepare()
-        with self._readers.running(stop=stop, max_seconds=max_seconds):
+        with self._readers.running(sinks, stop=stop, max_seconds=max_seconds):
             yield
 
     def worker_is_running(self) -> bool:
@@ -653,6 +674,61 @@ class Connector:
         self.prepare()
         with self.ledger.read() as connection:
             return cursors.states(connection)
+
+    def resume_sink(self, name: str) -> None:
+        """Let a sink that waits, or was stopped, try again at once. Raises `NotFound`."""
+        self._known_sink(name)
+        with self.ledger.write() as connection:
+            cursors.resume(connection, name)
+
+    def refused_events(self, sink: str, *, limit: int = 1000) -> list[RefusedEvent]:
+        """The events that a sink refused for good, latest first, with the platform's words. Raises `NotFound`."""
+        self._known_sink(sink)
+        with self.ledger.read() as connection:
+            return dead_letters.listed(connection, sink, limit=limit)
+
+    def replay_refused(self, sink: str, numbers: Sequence[int] | None = None) -> int:
+        """Have refused events tried once more: those with these numbers, or all; returns how many.
+
+        Raises `NotFound` where there is no such sink.
+        """
+        self._known_sink(sink)
+        with self.ledger.write() as connection:
+            return dead_letters.try_again(connection, sink, numbers)
+
+    def discard_refused(self, sink: str, numbers: Sequence[int] | None = None) -> int:
+        """Give refused events up: those with these numbers, or all; returns how many.
+
+        Raises `NotFound` where there is no such sink.
+        """
+        self._known_sink(sink)
+        with self.ledger.write() as connection:
+            return dead_letters.discard(connection, sink, numbers)
+
+    def replay(
+        self,
+        sink: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        dispatch: str | None = None,
+    ) -> None:
+        """Have a sink get again, under the same ids, what it has had: from a time on, up to one, or of a dispatch.
+
+        What was recorded between the times counts; whoever works on this ledger hands it over. Raises `NotFound`.
+        """
+        has_had = self._known_sink(sink).position
+        number = None if dispatch is None else self.dispatch(dispatch).number
+        with self.ledger.write() as connection:
+            after = cursors.BEGINNING if since is None else log.before(connection, since)
+            end = has_had if until is None else min(has_had, log.before(connection, until))
+            replays.ask(connection, sink, dispatch=number, after=after, until=end, now=self._clock())
+
+    def _known_sink(self, name: str) -> SinkState:
+        states = {state.name: state for state in self.sinks()}
+        if name not in states:
+            raise NotFound(f"There is no sink {name}; known: {', '.join(states) or 'none'}.")
+        return states[name]
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What makes no event, by integration: forged, repeated, late reports ..."""

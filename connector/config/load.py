@@ -2,21 +2,20 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connector.config import secrets
 from connector.config.document import plain, read_document
 from connector.config.messages import Inspection, Wrong, faults, nearest, unknown_name
 from connector.config.names import unknown_defaults
 from connector.config.schema import CAMPAIGN, CONFIGURATION, campaign_schema, compose, rules
-from connector.config.settings import ConfiguredIntegration, Settings, Tables
+from connector.config.settings import ConfiguredIntegration, ConfiguredSink, Settings, Tables
 from connector.config.times import with_offsets
 from connector.extension.plugins import Plugins
-from connector.extension.provider import IntegrationSettings
 from connector.model.campaign import Campaign, Message
 from connector.model.errors import CampaignError, ConfigurationError
 from connector.model.text import Template
@@ -52,7 +51,8 @@ def check_settings(
     Raises `ConfigurationError` with everything that is wrong.
     """
     document, wrong = plain(data)
-    wrong += _unknown_providers(document, plugins)
+    wrong += _unknown_kinds(document, "integrations", "provider", plugins.providers, plugins)
+    wrong += _unknown_kinds(document, "sinks", "sink", plugins.sinks, plugins)
     wrong += unknown_defaults(document)
     ruleset = rules(compose(plugins), CONFIGURATION, own_secrets=read_secret is not None)
     inspection = Inspection(ruleset, document)
@@ -62,8 +62,17 @@ def check_settings(
 
     late: list[Wrong] = []
     reader = secrets.read_secret if read_secret is None else read_secret
-    integrations = _integrations(document.get("integrations"), plugins, reader, inspection, late)
-    shared = {name: table for name, table in document.items() if name != "integrations"}
+    integrations = {
+        name: ConfiguredIntegration(name, provider, settings)
+        for name, provider, settings in _plugged(
+            document, "integrations", "provider", plugins.providers, reader, inspection, late
+        )
+    }
+    sinks = {
+        name: ConfiguredSink(name, kind, settings)
+        for name, kind, settings in _plugged(document, "sinks", "sink", plugins.sinks, reader, inspection, late)
+    }
+    shared = {name: table for name, table in document.items() if name not in ("integrations", "sinks")}
     tables = Tables()
     try:
         tables = Tables.model_validate(shared)
@@ -72,43 +81,54 @@ def check_settings(
     wrong += [each for each in late if not any(_touches(each, other) for other in wrong)]
     if wrong:
         raise ConfigurationError(faults(wrong, source))
-    return Settings(integrations=integrations, **{name: getattr(tables, name) for name in type(tables).model_fields})
+    tables_alike = {name: getattr(tables, name) for name in type(tables).model_fields}
+    return Settings(integrations=integrations, sinks=sinks, **tables_alike)
 
 
-def _unknown_providers(document: Any, plugins: Plugins) -> list[Wrong]:
-    integrations = document.get("integrations") if isinstance(document, dict) else None
+def _named_tables(document: Any, where: str) -> list[tuple[str, dict[str, Any]]]:
+    tables = document.get(where) if isinstance(document, dict) else None
+    found = tables.items() if isinstance(tables, dict) else ()
+    return [(name, table) for name, table in found if isinstance(table, dict)]
+
+
+def _unknown_kinds(document: Any, where: str, key: str, offers: Mapping[str, Any], plugins: Plugins) -> list[Wrong]:
+    """The tables that want something that no plugin offers."""
     wrong = []
-    for name, table in integrations.items() if isinstance(integrations, dict) else ():
-        provider = table.get("provider") if isinstance(table, dict) else None
-        if isinstance(provider, str) and provider not in plugins.providers:
-            sentence = unknown_name(provider, sorted(plugins.providers), "provider")
+    for name, table in _named_tables(document, where):
+        kind = table.get(key)
+        if isinstance(kind, str) and kind not in offers:
+            sentence = unknown_name(kind, sorted(offers), key)
             broken = "".join(f" The plugin {each.name} is left out: {each.reason}." for each in plugins.broken)
-            wrong.append(Wrong(("integrations", name, "provider"), sentence + broken))
+            wrong.append(Wrong((where, name, key), sentence + broken))
     return wrong
 
 
-def _integrations(
-    tables: Any, plugins: Plugins, read_secret: ReadSecret, inspection: Inspection, wrong: list[Wrong]
-) -> dict[str, ConfiguredIntegration]:
-    """The integrations whose settings their providers take; the others are added to `wrong`."""
-    integrations = {}
-    for name, table in tables.items() if isinstance(tables, dict) else ():
-        provider = table.get("provider") if isinstance(table, dict) else None
-        if not isinstance(provider, str) or provider not in plugins.providers:
+def _plugged(
+    document: Any,
+    where: str,
+    key: str,
+    offers: Mapping[str, Any],
+    read_secret: ReadSecret,
+    inspection: Inspection,
+    wrong: list[Wrong],
+) -> Iterator[tuple[str, str, Any]]:
+    """Name, kind and settings of the tables that their plugins take; what is wrong with others is added to `wrong`."""
+    for name, table in _named_tables(document, where):
+        kind = table.get(key)
+        if not isinstance(kind, str) or kind not in offers:
             continue
-        given = {key: value for key, value in table.items() if key != "provider"}
-        at = ("integrations", name)
-        model: type[IntegrationSettings] = plugins.providers[provider].Settings
+        given = {setting: value for setting, value in table.items() if setting != key}
+        at = (where, name)
+        model: type[BaseModel] = offers[kind].Settings
         try:
             settings = model.model_validate(given, context={"read_secret": read_secret})
         except ValidationError as error:
             wrong += inspection.validation(error, at)
         except Exception as error:
             # A plugin's validator may fail in any way; the rest is checked all the same.
-            wrong.append(Wrong(at, f"The plugin of {provider} failed to check this ({type(error).__name__})."))
+            wrong.append(Wrong(at, f"The plugin of {kind} failed to check this ({type(error).__name__})."))
         else:
-            integrations[name] = ConfiguredIntegration(name, provider, settings)
-    return integrations
+            yield name, kind, settings
 
 
 def _unless_known(wrong: list[Wrong], known: list[Wrong]) -> list[Wrong]:

@@ -1,7 +1,7 @@
 """The JSON Schemas (2020-12) of configuration and campaign, composed from the plugins that are loaded."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from connector.config.settings import Tables
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.extension.secret import REFERENCE
+from connector.extension.sink import NAME as SINK_NAME
+from connector.extension.sink import Sink
 from connector.model.campaign import Campaign
 from connector.model.errors import PluginError
 
@@ -29,15 +31,20 @@ def schema_id(name: str) -> str:
 
 
 def compose(plugins: Plugins) -> dict[str, Schema]:
-    """Every schema by name: `configuration`, `campaign`, and `integration.NAME` of each provider.
+    """Every schema by name: `configuration`, `campaign`, `integration.NAME` of each provider, `sink.NAME` of each sink.
 
-    Raises `PluginError` when a provider's settings have no JSON Schema.
+    Raises `PluginError` when a plugin's settings have no JSON Schema.
     """
     providers = dict(sorted(plugins.providers.items()))
+    sinks = dict(sorted(plugins.sinks.items()))
     return {
-        CONFIGURATION: _configuration(providers),
+        CONFIGURATION: _configuration(providers, sinks),
         CAMPAIGN: campaign_schema(),
-        **{f"integration.{name}": _integration(name, provider) for name, provider in providers.items()},
+        **{
+            f"integration.{name}": _offered("integration", "provider", name, offered)
+            for name, offered in providers.items()
+        },
+        **{f"sink.{name}": _offered("sink", "sink", name, offered) for name, offered in sinks.items()},
     }
 
 
@@ -60,7 +67,7 @@ def _headed(name: str, model: type[BaseModel]) -> Schema:
     return schema
 
 
-def _configuration(providers: Mapping[str, type[Provider]]) -> Schema:
+def _configuration(providers: Mapping[str, type[Provider]], sinks: Mapping[str, type[Sink]]) -> Schema:
     schema = _headed(CONFIGURATION, Tables)
     schema["title"] = "Configuration"
     schema["description"] = "The settings of a whole connector: connector.toml."
@@ -72,41 +79,63 @@ def _configuration(providers: Mapping[str, type[Provider]]) -> Schema:
             "additionalProperties": {"$ref": "#/$defs/Integration"},
         },
         **schema["properties"],
+        "sinks": {
+            "title": "Sinks",
+            "description": "Platforms that receive events, each under a name of your own.",
+            "type": "object",
+            "propertyNames": {
+                "type": "string",
+                "pattern": SINK_NAME,
+                "examples": ["crm"],
+                "description": "The name of a sink is made of letters, digits, - and _, at most 100 of them.",
+            },
+            "additionalProperties": {"$ref": "#/$defs/Sink"},
+        },
     }
     schema["$defs"]["Integration"] = {
         "title": "Integration",
         "description": "A provider, and its settings.",
-        "type": "object",
-        "properties": {
-            "provider": {
-                "title": "Provider",
-                "description": "The messaging service, by the name that its plugin gives it.",
-                "enum": list(providers),
-            }
-        },
-        "required": ["provider"],
-        "allOf": [
-            {
-                "if": {"properties": {"provider": {"const": name}}, "required": ["provider"]},
-                "then": {"$ref": schema_id(f"integration.{name}")},
-            }
-            for name in providers
-        ],
+        **_one_of_those(
+            "integration", "provider", "The messaging service, by the name that its plugin gives it.", providers
+        ),
     }
-    if not providers:
-        # An empty allOf is no valid schema.
-        del schema["$defs"]["Integration"]["allOf"]
+    schema["$defs"]["Sink"] = {
+        "title": "Sink",
+        "description": "A platform, and its settings.",
+        **_one_of_those("sink", "sink", "The kind of platform, by the name that its plugin gives it.", sinks),
+    }
     return schema
 
 
-def _integration(name: str, provider: type[Provider]) -> Schema:
+def _one_of_those(prefix: str, key: str, description: str, names: Iterable[str]) -> Schema:
+    """A table whose `key` says which plugin's settings it has."""
+    known = list(names)
+    schema: Schema = {
+        "type": "object",
+        "properties": {key: {"title": key.capitalize(), "description": description, "enum": known}},
+        "required": [key],
+        "allOf": [
+            {
+                "if": {"properties": {key: {"const": name}}, "required": [key]},
+                "then": {"$ref": schema_id(f"{prefix}.{name}")},
+            }
+            for name in known
+        ],
+    }
+    if not known:
+        # An empty allOf is no valid schema.
+        del schema["allOf"]
+    return schema
+
+
+def _offered(prefix: str, key: str, name: str, offered: type[Provider] | type[Sink]) -> Schema:
     try:
-        schema = _headed(f"integration.{name}", provider.Settings)
+        schema = _headed(f"{prefix}.{name}", offered.Settings)
     except Exception as error:
-        raise PluginError(f"The settings of provider {name} have no JSON Schema: {type(error).__name__}.") from error
-    schema["title"] = provider.title
-    schema["properties"] = {"provider": {"title": "Provider", "const": name}, **schema.get("properties", {})}
-    schema["required"] = ["provider", *schema.get("required", [])]
+        raise PluginError(f"The settings of {key} {name} have no JSON Schema: {type(error).__name__}.") from error
+    schema["title"] = offered.title
+    schema["properties"] = {key: {"title": key.capitalize(), "const": name}, **schema.get("properties", {})}
+    schema["required"] = [key, *schema.get("required", [])]
     return schema
 
 

@@ -7,6 +7,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from connector.extension.provider import IntegrationSettings
+from connector.extension.sink import SinkSettings
 
 # fmt: off
 WITHOUT_REPORTS = (
@@ -242,7 +243,19 @@ class ConfiguredIntegration:
     """An instance of the provider's `Settings`; its secrets can be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConfiguredSink:
+    """One configured sink, checked."""
+
+    name: str
+    kind: str
+    """The name of the class that a plugin offers."""
+    settings: SinkSettings
+    """An instance of that class's `Settings`; its secrets can be read."""
+
+
 class Settings(Tables):
     """The settings of a whole connector, checked."""
 
     integrations: dict[str, ConfiguredIntegration] = {}
+    sinks: dict[str, ConfiguredSink] = {}

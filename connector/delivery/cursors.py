@@ -1,11 +1,14 @@
 """How far each reader of the log has come, and when one that failed is due again."""
 
-from collections.abc import Mapping
+import json
+import random
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from connector.delivery import dead_letters
 from connector.extension.sink import Sink
 from connector.ledger import log
 from connector.ledger.tables import cursors, events
@@ -19,11 +22,13 @@ BEGINNING = -1
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a reader stands: everything up to `position` was taken."""
+    """Where a reader stands: everything up to `position` was taken, and what is `ahead` of it."""
 
     position: int
-    failures: int
-    due_at: datetime | None
+    failures: int = 0
+    due_at: datetime | None = None
+    ahead: frozenset[int] = frozenset()
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class SinkState:
 
     name: str
     position: int
-    """Of the last event that it has taken; -1: none."""
+    """Of the last event before which it has taken all; -1: none."""
     lag: int
     """How many events it has still to take."""
     failures: int
@@ -40,6 +45,16 @@ class SinkState:
     trouble: str | None
     """Why it failed the last time."""
     next_try: datetime | None
+    is_stopped: bool = False
+    """Whether it waits for a person: its credentials or settings were refused."""
+    dead_letters: int = 0
+    """How many events it refused."""
+    again: int = 0
+    """How many of these are to be tried once more."""
+    events_per_second: float | None = None
+    """Of its latest work."""
+    taken_at: datetime | None = None
+    """When it last took something."""
 
 
 def declare(connection: Connection, sinks: Mapping[str, Sink]) -> None:
@@ -54,35 +69,75 @@ def declare(connection: Connection, sinks: Mapping[str, Sink]) -> None:
 def read(connection: Connection, name: str) -> Cursor:
     """A sink's cursor."""
     row = connection.execute(select(cursors).where(cursors.c.name == name)).one()
-    return Cursor(row.position, row.failures, row.due_at)
+    return Cursor(row.position, row.failures, row.due_at, positions(row.ahead), bool(row.stopped))
 
 
-def advance(connection: Connection, name: str, position: int) -> None:
-    """A sink has taken everything up to a position: whatever troubled it is over."""
-    connection.execute(
-        update(cursors).where(cursors.c.name == name).values(position=position, failures=0, due_at=None, trouble=None)
-    )
+def positions(written: str | None) -> frozenset[int]:
+    """Positions as they are written down."""
+    return frozenset(json.loads(written)) if written else frozenset()
 
 
-def pause_after(failures: int) -> timedelta:
-    """How long a sink waits that has failed so often in a row."""
-    doubled: int = 2 ** min(failures - 1, 16)
-    return min(LONGEST_PAUSE, FIRST_PAUSE * doubled)
+def written(ahead: Collection[int]) -> str | None:
+    """Positions to write down."""
+    return json.dumps(sorted(ahead), separators=(",", ":")) if ahead else None
 
 
-def fail(connection: Connection, name: str, cursor: Cursor, trouble: str) -> None:
-    """A sink failed to take what follows a position: it is due again at a later time."""
+def advance(connection: Connection, name: str, cursor: Cursor, *, now: datetime, events_per_second: float) -> None:
+    """A sink has taken something: whatever troubled it is over."""
     connection.execute(
         update(cursors)
         .where(cursors.c.name == name)
-        .values(position=cursor.position, failures=cursor.failures, due_at=cursor.due_at, trouble=trouble)
+        .values(
+            position=cursor.position,
+            ahead=written(cursor.ahead),
+            failures=0,
+            due_at=None,
+            trouble=None,
+            stopped=None,
+            taken_at=now,
+            events_per_second=events_per_second,
+        )
     )
+
+
+def pause_after(failures: int, jitter: random.Random) -> timedelta:
+    """How long a sink waits that has failed so often in a row."""
+    doubled: int = 2 ** min(failures - 1, 16)
+    return min(LONGEST_PAUSE, FIRST_PAUSE * doubled) * (0.5 + jitter.random() / 2)
+
+
+def fail(connection: Connection, name: str, cursor: Cursor, trouble: str) -> None:
+    """A sink failed to take what follows: it is due again at a later time, or waits for a person."""
+    connection.execute(
+        update(cursors)
+        .where(cursors.c.name == name)
+        .values(failures=cursor.failures, due_at=cursor.due_at, stopped=cursor.is_stopped or None, trouble=trouble)
+    )
+
+
+def resume(connection: Connection, name: str) -> bool:
+    """Let a sink try at once what it failed to take; False: the ledger doesn't know it."""
+    found = connection.execute(update(cursors).where(cursors.c.name == name).values(stopped=None, due_at=None))
+    return bool(found.rowcount)
 
 
 def states(connection: Connection) -> list[SinkState]:
     """Every sink that the ledger knows."""
+    refused = dead_letters.counts(connection)
     return [
-        SinkState(row.name, row.position, _lag(connection, row.position), row.failures, row.trouble, row.due_at)
+        SinkState(
+            name=row.name,
+            position=row.position,
+            lag=_lag(connection, row.position) - len(positions(row.ahead)),
+            failures=row.failures,
+            trouble=row.trouble,
+            next_try=row.due_at,
+            is_stopped=bool(row.stopped),
+            dead_letters=refused.get(row.name, (0, 0))[0],
+            again=refused.get(row.name, (0, 0))[1],
+            events_per_second=row.events_per_second,
+            taken_at=row.taken_at,
+        )
         for row in connection.execute(select(cursors).order_by(cursors.c.name))
     ]
 

@@ -1,19 +1,22 @@
 """Handing the events of the log to a sink: at least once, in order, by one reader at a time."""
 
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from connector.delivery import cursors
+from connector.delivery import cursors, dead_letters, replays
+from connector.delivery.choosing import Choice
 from connector.delivery.cursors import Cursor
-from connector.extension.sink import Sink
+from connector.delivery.handing import Handed, Hands
+from connector.extension.sink import DeadLetter, Sink
 from connector.ledger import log
 from connector.ledger.database import Ledger
 from connector.ledger.tables import Task, batches
-from connector.model.errors import ConnectorError, without_words
+from connector.model.errors import ConfigurationError, ConnectorError, NotTaken, SinkStopped, without_words
 from connector.model.event import Event
 
 logger = logging.getLogger("connector.delivery")
@@ -22,91 +25,256 @@ PAGE = 1000
 PAGE_BESIDE_SENDING = 250
 REST = 4.0
 """While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
-SAVE_SECONDS = 1.0
+SAVE_SECONDS = 0.2
 """How often a reader that reads on writes down where it is: after a crash what came later is handed over again."""
+SHORTEST_MEASURE_SECONDS = 1.0
+REFUSED_AT_ONCE = 200
 
 
 _SENDING = select(batches.c.number).where(batches.c.task == Task.overdue).limit(1)
 
 
-def deliver(ledger: Ledger, name: str, sink: Sink, *, clock: Callable[[], datetime], halted: Callable[[], bool]) -> int:
+def deliver(
+    ledger: Ledger,
+    name: str,
+    sink: Sink,
+    choice: Choice,
+    *,
+    clock: Callable[[], datetime],
+    halted: Callable[[], bool],
+    jitter: random.Random,
+    although_stopped: bool = False,
+) -> int:
     """Hand over what stands in the log by now, unless the sink fails or `halted` says so; returns how many events.
 
-    The caller holds the sink's role. Raises `LedgerError`.
+    The caller holds the sink's role. A sink that waits for a person is tried only with `although_stopped`. Raises
+    `LedgerError`.
     """
     with ledger.read() as connection:
         cursor = cursors.read(connection, name)
         end = log.end(connection)
+    if cursor.is_stopped and not although_stopped:
+        return 0
     if cursor.due_at is not None and cursor.due_at > clock():
         return 0
-    turn = _Turn(ledger, name, sink, cursor, clock)
-    try:
-        while turn.position < end and not halted():
-            computed = time.thread_time()
-            with ledger.read() as connection:
-                is_sending = connection.execute(_SENDING).first() is not None
-                limit = PAGE_BESIDE_SENDING if is_sending else PAGE
-                page = log.read(connection, after=turn.position, limit=limit)
-            if not page or not turn.take(page, halted):
-                break
-            if is_sending:
-                time.sleep(REST * (time.thread_time() - computed))
-    finally:
-        turn.save()
+    with Hands(sink, halted) as hands:
+        turn = _Turn(ledger, name, hands, choice, cursor, clock, jitter)
+        try:
+            while turn.goes_on and not halted():
+                new = turn.hand_new(end)
+                # What goes there again is not to hold up what is new, nor the other way round.
+                again = turn.goes_on and not halted() and (turn.hand_refused() or turn.hand_again())
+                if not new and not again:
+                    break
+        finally:
+            turn.save()
     return turn.taken
+
+
+class _Page:
+    """Some of the log on its way to a sink."""
+
+    def __init__(self, events: Sequence[Event], position: int, ahead: frozenset[int]) -> None:
+        self.events = events
+        self.position = position
+        """Everything up to it was taken."""
+        self._taken = set(ahead)
+        self._place = 0
+
+    def take(self, positions: set[int]) -> None:
+        """These were taken."""
+        self._taken |= positions
+        while self._place < len(self.events) and self.events[self._place].position in self._taken:
+            self.position = self.events[self._place].position
+            self._place += 1
+
+    @property
+    def ahead(self) -> frozenset[int]:
+        """What was taken behind the position."""
+        return frozenset(position for position in self._taken if position > self.position)
+
+    @property
+    def waiting(self) -> list[Event]:
+        """What was not taken yet."""
+        return [event for event in self.events[self._place :] if event.position not in self._taken]
 
 
 class _Turn:
     """What a reader does from taking the role to giving it back."""
 
-    def __init__(self, ledger: Ledger, name: str, sink: Sink, cursor: Cursor, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        name: str,
+        hands: Hands,
+        choice: Choice,
+        cursor: Cursor,
+        clock: Callable[[], datetime],
+        jitter: random.Random,
+    ) -> None:
         self._ledger = ledger
         self._name = name
-        self._sink = sink
+        self._hands = hands
+        self._choice = choice
         self._clock = clock
-        self._saved = cursor
-        self._save_at = time.monotonic() + SAVE_SECONDS
-        self.position = cursor.position
+        self._jitter = jitter
+        self._failures = cursor.failures
+        self._at = self._saved = Cursor(cursor.position, ahead=cursor.ahead)
+        self._dead: list[DeadLetter] = []
+        self._began = time.monotonic()
+        self._save_at = self._began + SAVE_SECONDS
         self.taken = 0
+        self.goes_on = True
 
-    def take(self, page: Sequence[Event], halted: Callable[[], bool]) -> bool:
-        """Hand over a page; False when the sink failed."""
-        for start in range(0, len(page), self._sink.batch_events):
-            if halted():
-                return True
-            part = page[start : start + self._sink.batch_events]
-            try:
-                self._sink.deliver(part)
-            # In a thread of ours nothing else than the sink ends: SystemExit is a failure as any other.
-            except BaseException as error:
-                self._failed(error)
-                return False
-            self.position = part[-1].position
-            self.taken += len(part)
+    def hand_new(self, end: int) -> bool:
+        """Hand over a page of what stands up to `end`; False: there is nothing."""
+        if self._at.position >= end:
+            return False
+        computed = time.thread_time()
+        with self._ledger.read() as connection:
+            is_sending = connection.execute(_SENDING).first() is not None
+            limit = PAGE_BESIDE_SENDING if is_sending else PAGE
+            found = log.read(connection, after=self._at.position, limit=limit)
+        if not found:
+            return False
+        page = _Page(found, self._at.position, self._at.ahead)
+
+        def note(handed: Handed) -> None:
+            self._at = Cursor(page.position, ahead=page.ahead)
+            self._dead += handed.dead
             if time.monotonic() >= self._save_at:
                 self.save()
+
+        self._hand(page, note)
+        if is_sending:
+            time.sleep(REST * (time.thread_time() - computed))
         return True
 
     def save(self) -> None:
-        """Write down how far it is."""
-        if self.position != self._saved.position:
+        """Write down how far it is with what is new."""
+        if self._at != self._saved:
+            measured_seconds = max(time.monotonic() - self._began, SHORTEST_MEASURE_SECONDS)
             with self._ledger.write() as connection:
-                cursors.advance(connection, self._name, self.position)
-            self._saved = Cursor(self.position, 0, None)
+                self._keep(connection, self._dead)
+                cursors.advance(
+                    connection,
+                    self._name,
+                    self._at,
+                    now=self._clock(),
+                    events_per_second=self.taken / measured_seconds,
+                )
+            self._saved, self._dead = self._at, []
         self._save_at = time.monotonic() + SAVE_SECONDS
 
-    def _failed(self, error: BaseException) -> None:
+    def hand_refused(self) -> bool:
+        """Hand over what it refused before and is to be tried once more; False: there is nothing."""
+        with self._ledger.read() as connection:
+            refused = dead_letters.due(connection, self._name, REFUSED_AT_ONCE)
+        if not refused:
+            return False
+
+        def note(handed: Handed) -> None:
+            with self._ledger.write() as connection:
+                self._settle(connection, handed)
+
+        self._hand(_Page(refused, cursors.BEGINNING, frozenset()), note)
+        return True
+
+    def hand_again(self) -> bool:
+        """Hand over a page of what goes there again; False: there is nothing."""
+        with self._ledger.read() as connection:
+            replay = replays.first(connection, self._name)
+            if replay is None:
+                return False
+            found = [
+                event
+                for event in log.read(connection, after=replay.position, limit=PAGE, dispatch=replay.dispatch)
+                if event.position <= replay.until
+            ]
+        if not found:
+            with self._ledger.write() as connection:
+                replays.end(connection, replay.number)
+            return True
+        page = _Page(found, replay.position, replay.ahead)
+
+        def note(handed: Handed) -> None:
+            with self._ledger.write() as connection:
+                self._settle(connection, handed)
+                replays.advance(connection, replay.number, page.position, page.ahead)
+
+        self._hand(page, note)
+        return True
+
+    def _hand(self, page: _Page, note: Callable[[Handed], None]) -> None:
+        """Hand a page over; `note` is called with what is newly done."""
+        try:
+            wanted = [self._choice.shown(event) for event in page.waiting if self._choice.wants(event)]
+        except ConfigurationError as error:
+            self._fail(SinkStopped(str(error)))
+            return
+        passed_over = {event.position for event in page.waiting} - {event.position for event in wanted}
+        page.take(passed_over)
+        if passed_over:
+            note(Handed())
+        done = dead = 0
+
+        def after(handed: Handed) -> None:
+            nonlocal done, dead
+            new = Handed(handed.done[done:], handed.dead[dead:])
+            done, dead = len(handed.done), len(handed.dead)
+            page.take({event.position for event in new.done})
+            self.taken += len(new.done)
+            if new.done:
+                note(new)
+
+        tries_first = self._failures > 0 and self.taken == 0
+        handed = self._hands.hand(wanted, tries_first=tries_first, after=after)
+        if handed.error is not None:
+            self._fail(handed.error)
+
+    def _settle(self, connection: Connection, handed: Handed) -> None:
+        """Of what was handed over once more: what was taken is refused no longer, and the rest is once more."""
+        refused = {letter.event.position for letter in handed.dead}
+        dead_letters.settle(connection, self._name, {event.position for event in handed.done} - refused)
+        self._keep(connection, handed.dead)
+
+    def _keep(self, connection: Connection, dead: Sequence[DeadLetter]) -> None:
+        if dead:
+            logger.warning(
+                "The sink %s refused %d events for good; `connector sinks %s` shows why.",
+                self._name,
+                len(dead),
+                self._name,
+            )
+            dead_letters.keep(connection, self._name, dead, now=self._clock())
+
+    def _fail(self, error: BaseException) -> None:
+        self.goes_on = False
+        self.save()
         known = isinstance(error, ConnectorError)
         # The words of a foreign error may name people.
         trouble = str(error) if known else f"It raised {type(error).__name__}."
-        failures = 1 + (self._saved.failures if self.position == self._saved.position else 0)
-        pause = cursors.pause_after(failures)
-        logger.error(
-            "The sink %s did not take its events; they come again in %d seconds: %s",
-            self._name,
-            pause.total_seconds(),
-            error if known else without_words(error),
-        )
-        self._saved = Cursor(self.position, failures, self._clock() + pause)
+        told = error if known else without_words(error)
+        failures = 1 + (self._failures if self.taken == 0 else 0)
+        due_at = None
+        if isinstance(error, SinkStopped):
+            logger.error(
+                "The sink %s is stopped, and its events wait: %s When that is mended, `connector sinks --resume %s`.",
+                self._name,
+                told,
+                self._name,
+            )
+        else:
+            pause = cursors.pause_after(failures, self._jitter)
+            if isinstance(error, NotTaken) and error.retry_after_seconds is not None:
+                pause = max(pause, timedelta(seconds=error.retry_after_seconds))
+            due_at = self._clock() + pause
+            logger.error(
+                "The sink %s did not take its events; they come again in %.1f seconds: %s",
+                self._name,
+                pause.total_seconds(),
+                told,
+            )
+        cursor = Cursor(self._at.position, failures, due_at, self._at.ahead, isinstance(error, SinkStopped))
         with self._ledger.write() as connection:
-            cursors.fail(connection, self._name, self._saved, trouble)
+            cursors.fail(connection, self._name, cursor, trouble)

@@ -2,17 +2,15 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from connector.extension.sink import Sink
+from connector.extension.sink import NAME, Sink
 from connector.model.errors import ConfigurationError, Fault, PluginError
 from connector.model.event import Event
 
 ON_EVENT = "on_event"
 """The name under which a host's function is a sink."""
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 
 
 class OnEvent(Sink):
@@ -31,8 +29,13 @@ class OnEvent(Sink):
                 raise PluginError(f"{ON_EVENT} gave back a coroutine, which nobody waits for: write it with def.")
 
 
-def sinks_of(given: Mapping[str, Sink], on_event: Callable[[Event], object] | None) -> dict[str, Sink]:
-    """A host's sinks by their names, its function among them. Raises `ConfigurationError`."""
+def sinks_of(
+    given: Mapping[str, Sink], on_event: Callable[[Event], object] | None, configured: Collection[str]
+) -> dict[str, Sink]:
+    """A host's sinks by their names, its function among them.
+
+    Raises `ConfigurationError`, also for names that are `configured`.
+    """
     sinks = dict(given)
     wrong = []
     for name, sink in sinks.items():
@@ -49,6 +52,11 @@ def sinks_of(given: Mapping[str, Sink], on_event: Callable[[Event], object] | No
         if not callable(on_event) or _is_async(on_event):
             wrong.append(Fault(ON_EVENT, "This is a function of one event, called from a thread: write it with def."))
         sinks[ON_EVENT] = OnEvent(on_event)
+    wrong += [
+        Fault(f"sinks.{name}", "The settings have a sink of this name already; give one of them another name.")
+        for name in sinks
+        if name in configured
+    ]
     if wrong:
         raise ConfigurationError(wrong)
     return sinks

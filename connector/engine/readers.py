@@ -1,12 +1,14 @@
 """The readers of one process: a thread for each sink, while there is work."""
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
+from connector.delivery.choosing import EVERYTHING, Choice
 from connector.delivery.delivering import deliver
 from connector.extension.sink import Sink
 from connector.ledger.database import Ledger
@@ -21,13 +23,22 @@ AFTER_FAILURE_SECONDS = 5.0
 class Readers:
     """Hands events to the sinks of this process while a block runs, beside whatever else is done in it."""
 
-    def __init__(self, ledger: Ledger, sinks: Mapping[str, Sink], clock: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, choices: Mapping[str, Choice], clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
-        self._sinks = sinks
+        self._choices = choices
         self._clock = clock
+        self._jitter = random.Random()
+        self._tried: set[str] = set()
+        """Sinks that this process has tried, although they were stopped: what troubled them may be mended since."""
 
     @contextmanager
-    def running(self, *, stop: threading.Event | None = None, max_seconds: float | None = None) -> Iterator[None]:
+    def running(
+        self,
+        sinks: Mapping[str, Sink],
+        *,
+        stop: threading.Event | None = None,
+        max_seconds: float | None = None,
+    ) -> Iterator[None]:
         """Read while the block runs, and at its end hand over what was written until then.
 
         That last turn is left out when `stop` is set, the time is up, or the block raises; a call of a sink
@@ -43,7 +54,7 @@ class Readers:
 
         threads = [
             threading.Thread(target=self._read, args=(name, sink, block_ended, halted), name=f"connector-sink-{name}")
-            for name, sink in self._sinks.items()
+            for name, sink in sinks.items()
         ]
         for thread in threads:
             thread.start()
@@ -64,8 +75,19 @@ class Readers:
             pause_seconds = IDLE_SECONDS
             try:
                 with self._ledger.hold(f"sink-{name}"):
-                    if deliver(self._ledger, name, sink, clock=self._clock, halted=halted):
-                        pause_seconds = 0.0
+                    handed_over = deliver(
+                        self._ledger,
+                        name,
+                        sink,
+                        self._choices.get(name, EVERYTHING),
+                        clock=self._clock,
+                        halted=halted,
+                        jitter=self._jitter,
+                        although_stopped=name not in self._tried,
+                    )
+                self._tried.add(name)
+                if handed_over:
+                    pause_seconds = 0.0
             except WorkerBusy:
                 # Another process, or another thread of this one, hands over; it may end.
                 pass

@@ -3,5 +3,16 @@
 from connector.extension.hookspecs import hookimpl
 from connector.extension.provider import CheckResult, Integration, IntegrationSettings, Provider
 from connector.extension.secret import Secret
+from connector.extension.sink import DeadLetter, Sink, SinkSettings
 
-__all__ = ["CheckResult", "Integration", "IntegrationSettings", "Provider", "Secret", "hookimpl"]
+__all__ = [
+    "CheckResult",
+    "DeadLetter",
+    "Integration",
+    "IntegrationSettings",
+    "Provider",
+    "Secret",
+    "Sink",
+    "SinkSettings",
+    "hookimpl",
+]

@@ -6,6 +6,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from connector.extension.provider import Integration, Provider
+    from connector.extension.sink import Sink
     from connector.http import Http
     from connector.model.batch import Batch
     from connector.model.outcome import Outcome
@@ -34,3 +35,8 @@ def connector_dispatch(provider: "Provider", batch: "Batch") -> "Outcome | None"
 @hookspec(firstresult=True)
 def connector_map_events(provider: "Provider", report: "Report") -> "list[Receipt] | None":
     """Event mapping: one report, called back or polled, to receipts."""
+
+
+@hookspec
+def connector_sink() -> "type[Sink] | None":
+    """Offer a `Sink` class."""

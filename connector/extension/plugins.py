@@ -3,7 +3,7 @@
 import inspect
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import pluggy
 
 from connector.extension import hookspecs
+from connector.extension import sink as sinks
 from connector.extension.core_plugin import ProviderMethods, ProviderSetup
 from connector.extension.provider import Integration, Provider, problems
+from connector.extension.sink import Sink, SinkSettings
 from connector.http import Http
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, PluginError
@@ -51,6 +53,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._known = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
         self.providers: dict[str, type[Provider]] = {}
+        self.sinks: dict[str, type[Sink]] = {}
         self.loaded: list[Loaded] = []
         self.broken: list[Broken] = []
         if installed:
@@ -59,7 +62,8 @@ class Plugins:
         for plugin in extra:
             name = getattr(plugin, "__name__", type(plugin).__name__)
             self._register(plugin, name, "")
-        self._collect_providers()
+        self._collect("connector_provider", "provider", problems, self.providers)
+        self._collect("connector_sink", "sink", sinks.problems, self.sinks)
         self._manager.register(ProviderMethods(), "connector")
         self._manager.register(ProviderSetup(self.providers), "connector-setup")
 
@@ -126,19 +130,22 @@ class Plugins:
         log.error("Plugin %s is left out: %s", name, reason)
         self.broken.append(Broken(name, reason))
 
-    def _collect_providers(self) -> None:
-        offers: dict[str, str] = {}
-        for plugin_name, offered in self._ask_each("connector_provider"):
+    def _collect(
+        self, hook: str, kind: str, problems_of: Callable[[Any], Sequence[str]], offers: dict[str, Any]
+    ) -> None:
+        """Put every class that a hook offers under its name, but for those that can't be used."""
+        offered_by: dict[str, str] = {}
+        for plugin_name, offered in self._ask_each(hook):
             if offered is None:
                 continue
-            wrong = problems(offered)
+            wrong = problems_of(offered)
             if wrong:
-                self._report(plugin_name, f"its provider can't be used: {'; '.join(wrong)}")
+                self._report(plugin_name, f"its {kind} can't be used: {'; '.join(wrong)}")
             elif offered.name in offers:
-                self._report(plugin_name, f"it offers {offered.name}, which {offers[offered.name]} offers already")
+                self._report(plugin_name, f"it offers {offered.name}, which {offered_by[offered.name]} offers already")
             else:
-                offers[offered.name] = plugin_name
-                self.providers[offered.name] = offered
+                offered_by[offered.name] = plugin_name
+                offers[offered.name] = offered
 
     def _ask_each(self, hook: str) -> list[tuple[str, Any]]:
         answers = []
@@ -163,6 +170,21 @@ class Plugins:
         if not isinstance(provider, Provider):
             raise PluginError(f"No plugin sets up the integration {integration.name}.")
         return provider
+
+    def sink(self, kind: str, name: str, settings: SinkSettings, http: Http) -> Sink:
+        """A ready sink of a kind under a name. Raises `PluginError` when its plugin fails to make it."""
+        make: Any = self.sinks[kind]
+        try:
+            sink = make(settings, http)
+        except ConnectorError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The plugin of {kind} failed to set up the sink {name}: {type(error).__name__}."
+            ) from error
+        sink.start = settings.start
+        made: Sink = sink
+        return made
 
     def dispatch(self, provider: Provider, batch: Batch) -> Outcome:
         """Send one batch through the hook; an answer that is no outcome is in doubt."""

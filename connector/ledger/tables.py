@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -416,8 +417,46 @@ cursors = Table(
     Column("failures", Integer, nullable=False),
     Column("due_at", Instant),
     Column("trouble", Text),
+    Column("ahead", Text),
+    Column("stopped", Boolean),
+    Column("taken_at", Instant),
+    Column("events_per_second", Float),
 )
-"""How far each reader of the log has come: everything up to `position` was taken."""
+"""How far each reader of the log has come: everything up to `position` was taken, and what `ahead`, a JSON array of
+later positions, names. `stopped`: it waits for a person. `events_per_second`: of its latest work, until `taken_at`."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("sink", String(200), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("event_id", String(40), nullable=False),
+    Column("dispatch", String(32)),
+    Column("status", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("refused_at", Instant, nullable=False),
+    Column("again", Boolean),
+    UniqueConstraint("sink", "position"),
+    Index("dead_letters_again", "sink", "again"),
+    sqlite_autoincrement=True,
+)
+"""Events that a sink won't take, with the platform's words. `again`: it is to be tried once more."""
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("sink", String(200), nullable=False),
+    Column("dispatch", Number),
+    Column("position", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("ahead", Text),
+    Column("asked_at", Instant, nullable=False),
+    Index("replays_by_sink", "sink", "number"),
+)
+"""Parts of the log that go to a sink again: what stands after `position`, up to `until`, of one dispatch or of all."""
 
 sessions = Table(
     "sessions",

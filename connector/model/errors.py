@@ -14,6 +14,8 @@
     ├── PluginError                a plugin broke its contract
     ├── ReadFailed                 a safe read at the provider failed
     │   └── ReadRefused            the provider refused it (credentials, unknown id)
+    ├── NotTaken                   a sink did not take its events; they come again
+    │   └── SinkStopped            the platform refused the sink's credentials or settings
     └── NotSent                    a send that was surely not accepted
         ├── NotReached             the request never left
         ├── Throttled              the provider asked us to wait
@@ -107,6 +109,18 @@ class ReadRefused(ReadFailed):
     def __init__(self, message: str | None = None, *, http_status: int | None = None) -> None:
         self.http_status = http_status
         super().__init__(message)
+
+
+class NotTaken(ConnectorError):
+    """A sink did not take its events; they come again."""
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class SinkStopped(NotTaken):
+    """The platform refused a sink's credentials or settings: it waits for a person."""
 
 
 class NotSent(ConnectorError):

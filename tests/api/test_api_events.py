@@ -139,7 +139,8 @@ def test_a_function_that_fails_gets_the_event_again_and_later_ones_wait(
         assert (of_function.name, of_function.lag, of_function.failures) == ("on_event", 2, 1)
         assert of_function.position == told(connector)[0].position
         assert of_function.trouble == "It raised ValueError."
-        assert of_function.next_try == clock() + timedelta(seconds=1)
+        assert of_function.next_try is not None
+        assert timedelta(seconds=0.5) <= of_function.next_try - clock() <= timedelta(seconds=1)
         assert "ValueError" in caplog.text and "The sink on_event" in caplog.text
         assert "test_api_events.py" in caplog.text, "where it was raised helps"
         assert BO not in caplog.text
@@ -168,7 +169,9 @@ def test_the_pauses_grow_and_have_an_end(connector: Connector, clock: Clock, pla
         pauses.append((state.next_try - clock()).total_seconds())
         clock.now = state.next_try
         connector.deliver()
-    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    for pause, longest in zip(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300], strict=True):
+        assert longest / 2 <= pause <= longest
+    assert len({pause / 300 for pause in pauses}) == len(pauses), "sinks that fail together don't come back together"
 
 
 def test_a_success_in_between_starts_the_pauses_anew(connector: Connector, clock: Clock, platform: Platform) -> None:

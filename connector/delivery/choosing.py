@@ -1,0 +1,63 @@
+"""Which events a sink gets, and what it sees of the people in them."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+from typing import Self
+
+from connector.extension.secret import Secret
+from connector.extension.sink import SinkSettings
+from connector.model.event import Event, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a sink is given; without anything, every event as it is."""
+
+    statuses: frozenset[Status] | None = None
+    integrations: frozenset[str] | None = None
+    campaigns: frozenset[str] | None = None
+    recipient: str = "clear"
+    key: Secret | None = None
+
+    @classmethod
+    def of(cls, settings: SinkSettings) -> Self:
+        """What the settings of a sink say."""
+        return cls(
+            None if settings.only_statuses is None else frozenset(settings.only_statuses),
+            None if settings.only_integrations is None else frozenset(settings.only_integrations),
+            None if settings.only_campaigns is None else frozenset(settings.only_campaigns),
+            settings.recipient,
+            settings.recipient_key,
+        )
+
+    def wants(self, event: Event) -> bool:
+        """Whether the sink gets this event."""
+        return (self.statuses is None or event.status in self.statuses) and self.concerns(
+            event.integration, event.campaign_name
+        )
+
+    def concerns(self, integration: str | None, campaign: str | None) -> bool:
+        """Whether the sink gets events of this campaign through this integration."""
+        return (self.integrations is None or integration in self.integrations) and (
+            self.campaigns is None or campaign in self.campaigns
+        )
+
+    def shown(self, event: Event) -> Event:
+        """An event as the sink sees it. Raises `ConfigurationError` where the key of the hash can't be read."""
+        if self.recipient == "clear":
+            return event
+        # The provider's own words have the number in them.
+        return replace(event, recipient=self.person(event.recipient), payload={})
+
+    def person(self, recipient: str | None) -> str | None:
+        """A phone number as the sink sees it: HMAC-SHA256 of its digits in hex, or nothing."""
+        if self.recipient == "clear" or recipient is None:
+            return recipient
+        if self.key is None:
+            return None
+        return hmac.new(self.key.recent().encode(), recipient.encode(), hashlib.sha256).hexdigest()
+
+
+EVERYTHING = Choice()
+"""What the sinks of a host's own process get."""

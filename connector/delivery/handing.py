@@ -1,0 +1,115 @@
+"""Calling a sink: in batches of the size that it takes, so many at a time, at its pace."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from connector.extension.sink import DeadLetter, Sink
+from connector.model.errors import PluginError
+from connector.model.event import Event
+
+
+@dataclass(slots=True)
+class Handed:
+    """What came of handing events over."""
+
+    done: list[Event] = field(default_factory=list)
+    """Those that were taken, or refused for good."""
+    dead: list[DeadLetter] = field(default_factory=list)
+    error: BaseException | None = None
+    """Why the others were not taken."""
+
+
+class Hands:
+    """Calls one sink until it fails; its threads live as long as its block."""
+
+    def __init__(self, sink: Sink, halted: Callable[[], bool]) -> None:
+        self._sink = sink
+        self._halted = halted
+        self._guard = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        pause = 0.0 if sink.calls_per_second is None else 1 / sink.calls_per_second
+        self._pause_seconds = pause
+        # Also after the last call of the block before.
+        self._free_at = time.monotonic() + pause
+
+    def __enter__(self) -> "Hands":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def hand(self, events: Sequence[Event], *, tries_first: bool, after: Callable[[Handed], object]) -> Handed:
+        """Hand events over, those of one message in order; `after` is called now and then with what is done so far.
+
+        With `tries_first` the first call is made alone: whether the sink is well again is not known.
+        """
+        handed = Handed()
+        for wave in self._waves(events, tries_first):
+            if handed.error is not None or self._halted():
+                break
+            if len(wave) == 1:
+                self._call(wave[0], handed)
+            else:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(self._sink.parallel, thread_name_prefix="connector-sink-call")
+                calls = [self._pool.submit(self._call, part, handed) for part in wave]
+                for call in calls:
+                    call.result()
+            after(handed)
+        return handed
+
+    def _waves(self, events: Sequence[Event], tries_first: bool) -> Iterator[list[Sequence[Event]]]:
+        """Batches that may be on their way together: no message has events in two of them."""
+        size = self._sink.batch_events
+        wave: list[Sequence[Event]] = []
+        people: set[str | None] = set()
+        most = 1 if tries_first else self._sink.parallel
+        for start in range(0, len(events), size):
+            part = events[start : start + size]
+            if self._sink.parallel > 1:
+                inside = {event.message_id or event.recipient for event in part}
+                if wave and (len(wave) >= most or not people.isdisjoint(inside)):
+                    yield wave
+                    wave, people, most = [], set(), self._sink.parallel
+                people |= inside
+            elif wave:
+                yield wave
+                wave = []
+            wave.append(part)
+        if wave:
+            yield wave
+
+    def _call(self, part: Sequence[Event], handed: Handed) -> None:
+        self._wait_for_turn()
+        if handed.error is not None or self._halted():
+            return
+        try:
+            dead = self._checked(self._sink.deliver(part), part)
+        # In a thread of ours nothing else than the sink ends: SystemExit is a failure as any other.
+        except BaseException as error:
+            handed.error = error
+            return
+        with self._guard:
+            handed.done += part
+            handed.dead += dead
+
+    def _wait_for_turn(self) -> None:
+        if not self._pause_seconds:
+            return
+        with self._guard:
+            begins = max(self._free_at, time.monotonic())
+            self._free_at = begins + self._pause_seconds
+        time.sleep(max(0.0, begins - time.monotonic()))
+
+    def _checked(self, answer: object, part: Sequence[Event]) -> list[DeadLetter]:
+        if answer is None:
+            return []
+        if isinstance(answer, list | tuple) and all(isinstance(each, DeadLetter) for each in answer):
+            positions = {event.position for event in part}
+            if all(each.event.position in positions for each in answer):
+                return list(answer)
+        raise PluginError("It gave back something else than a list of dead letters of these events.")
