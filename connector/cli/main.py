@@ -11,6 +11,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from connector.cli import logs
+from connector.cli.added import added_command, added_commands
 from connector.cli.check import check
 from connector.cli.completion import PROGRAM, VARIABLE, completion
 from connector.cli.demo import demo
@@ -39,7 +40,17 @@ WRONG_USE = (InputError, NotFound, KeyConflict)
 
 
 class Connector(click.RichGroup):
-    """Runs a command, and turns what goes wrong into sentences and an exit status."""
+    """Runs a command, and turns what goes wrong into sentences and an exit status.
+
+    Beside its own commands it has those that plugins bring, which can't take the place of one of its own.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *(name for name in added_commands() if name not in own)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or added_command(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         with logs.shown():
