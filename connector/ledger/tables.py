@@ -464,11 +464,11 @@ sessions = Table(
     Column("account", String(200), nullable=False),
     Column("channel", String(40), nullable=False),
     Column("address", Text, nullable=False),
-    Column("wrote_at", Instant, nullable=False),
+    Column("open_until", Instant, nullable=False),
     PrimaryKeyConstraint("account", "channel", "address"),
     sqlite_with_rowid=False,
 )
-"""When each person last wrote, on channels that let through only some messages to those who haven't for long."""
+"""Until when anything may be sent to a person on a channel, as they wrote: later only what the channel approved."""
 
 trials = Table(
     "trials",

@@ -77,6 +77,8 @@ class Receipt:
     """The provider's id: of a message; of what a person did, or of a notice, where repeats are known by it."""
     reply_to: str | None = None
     """The provider's id of the message that a person answers."""
+    open_until: datetime | None = None
+    """Kind `person`, on a channel where what people write lets anything be sent to them for a while: until when."""
     about: EventKind = EventKind.person
     """Kinds `person` and `notice`: whom the event is about."""
     text: str | None = None

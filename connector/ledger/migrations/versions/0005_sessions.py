@@ -1,4 +1,4 @@
-"""Reasons in words, the provider's ids of messages, and when people last wrote on a channel."""
+"""Reasons in words, the provider's ids of messages, and until when people may be written to freely on a channel."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=200), nullable=False),
         sa.Column("channel", sa.String(length=40), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("wrote_at", sa.BigInteger(), nullable=False),
+        sa.Column("open_until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "channel", "address"),
         sqlite_with_rowid=False,
     )
