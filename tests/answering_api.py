@@ -21,6 +21,8 @@ class Seen:
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    asked: str = ""
+    """The whole query, as it came."""
 
     @property
     def json(self) -> Any:
@@ -67,7 +69,7 @@ def answering() -> Iterator[Api]:
             address = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
-            seen = Seen(self.command, address.path, query, headers, body)
+            seen = Seen(self.command, address.path, query, headers, body, address.query)
             status, content, extra = told.by_path.get(address.path, told).take(seen)
             if status == 0:
                 self.close_connection = True
