@@ -21,7 +21,7 @@ from connector.checking.finding import Finding, Result
 from connector.checking.integration import SECRETS, senders, try_settings
 from connector.checking.trial import ToldBy, Trial
 from connector.config.load import ReadSecret, check_settings, load_settings
-from connector.config.names import campaign_faults, integration_of
+from connector.config.names import campaign_faults, integration_of, transactional
 from connector.config.settings import Settings
 from connector.delivery import cursors, dead_letters, replays
 from connector.delivery.choosing import Choice
@@ -271,6 +271,7 @@ class Connector:
             policy=self.policy,
             clock=self._clock,
             monotonic=time.monotonic,
+            transactional=transactional(self.settings),
         )
 
     # Sending
@@ -464,8 +465,9 @@ class Connector:
                 f"The integration {row.integration} of the dispatch {row.id} is not in the configuration: nothing can "
                 f"be added."
             )
-        screen = screen_of(Campaign.model_validate_json(row.campaign), self.settings, line.provider)
-        return adding.Screening(screen, line.provider.limits)
+        campaign = Campaign.model_validate_json(row.campaign)
+        screen = screen_of(campaign, self.settings, line.provider)
+        return adding.Screening(screen, line.provider.limits_of(campaign.message))
 
     # Working
 

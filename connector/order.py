@@ -11,6 +11,7 @@ from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
 from connector.audience.senders import Sender, Senders
 from connector.config.load import check_campaign, load_campaign
+from connector.config.message import message_faults
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
 from connector.dispatch.planning import Plan, digest_of
@@ -19,7 +20,7 @@ from connector.model.campaign import Campaign
 from connector.model.errors import CampaignError, Fault
 from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
-from connector.model.text import Template
+from connector.model.text import Template, parameters
 
 Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[str, Any]]
 
@@ -36,12 +37,15 @@ def read_campaign(campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str
 def screen_of(campaign: Campaign, settings: Settings, provider: Provider) -> Screen:
     """What decides who of a campaign's people is not messaged."""
     return Screen(
-        text=campaign.message.text,
+        text=provider.text_of(campaign.message),
         defaults=campaign.message.defaults,
         senders=senders_of(campaign, settings, provider),
         max_parts=campaign.max_parts,
-        limits=provider.limits,
+        limits=provider.limits_of(campaign.message),
         numbers=Numbers(settings.screening.default_region),
+        also=parameters(campaign.message.model_extra),
+        address_of=provider.address_of,
+        identities_of=provider.identities_of if provider.supports("identities_of") else None,
     )
 
 
@@ -90,22 +94,22 @@ class Order:
 
         Raises `CampaignError` with all that is wrong.
         """
-        campaign, source = self.campaign, self.source
+        campaign, source, message = self.campaign, self.source, self.campaign.message
         faults = campaign_faults(campaign, self.settings, self.name)
-        names: tuple[str, ...] = ()
-        if campaign.message.text is not None:
-            names = Template.read(campaign.message.text).names
-        elif source.columns is not None and "text" not in source.columns:
+        own_texts = source.columns is None or "text" in source.columns
+        if message.text is None and not message.model_extra and not own_texts:
             faults.append(
                 Fault("message.text", "The campaign has no text, and the recipients no text column.", self.name)
             )
-        if source.columns is not None and "text" not in source.columns:
-            for name in source.missing([name for name in names if name not in campaign.message.defaults]):
+        if not own_texts:
+            in_text = parameters(message.text)
+            names = [*in_text, *(name for name in parameters(message.model_extra) if name not in in_text)]
+            for name in source.missing([name for name in names if name not in message.defaults]):
                 near = source.nearest(name)
                 hint = f" Did you mean ${{{near}}}?" if near else ""
                 faults.append(
                     Fault(
-                        "message.text",
+                        "message.text" if name in in_text else "message",
                         f"${{{name}}} has no column {name!r} in {source.name} and no default in "
                         f"[message.defaults].{hint}",
                         self.name,
@@ -115,7 +119,16 @@ class Order:
             raise CampaignError(faults)
 
     def check_with(self, provider: Provider, *, now: datetime) -> None:
-        """Whether the provider can send from these senders, and takes the text. Raises `CampaignError`."""
+        """Whether the provider can send from these senders, and takes the message. Raises `CampaignError`."""
+        wrong_message = message_faults(self.campaign.message, provider, self.name)
+        if wrong_message:
+            raise CampaignError(wrong_message)
+        columns = self.source.columns
+        if provider.text_of(self.campaign.message) is None and columns is not None and "text" not in columns:
+            sentence = "There is nothing to send: give a text or another kind of message, or recipients with a text."
+            raise CampaignError([Fault("message", sentence, self.name)])
+        if columns is not None and "to" not in columns and not provider.supports("identities_of"):
+            raise CampaignError([Fault("", "there is no column `to`", self.source.name)])
         wrong_senders = senders_of(self.campaign, self.settings, provider).faults()
         if wrong_senders:
             raise CampaignError([Fault("sender", sentence, self.name) for sentence in wrong_senders])
@@ -145,7 +158,7 @@ class Order:
             screen=screen_of(self.campaign, self.settings, provider),
             integration=self.integration,
             account=provider.account,
-            limits=provider.limits,
+            limits=provider.limits_of(self.campaign.message),
             key=key,
             key_is_given=key_is_given,
         )

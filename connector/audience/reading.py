@@ -37,6 +37,8 @@ NOT_USED_YET = ("language", "time_zone", "identities")
 IN_ANY_CASE = ("to", "customer_id")
 """Names that are known in capitals, too: taking another column for the text or the sender would be sent to people."""
 METADATA_PREFIX = "metadata."
+IDENTITIES = "{identities}"
+"""Asks for the column `identities` among the parameters; no `${name}` can have this name."""
 SEPARATORS = ",;\t"
 
 STANDARD_INPUT = "-"
@@ -65,6 +67,7 @@ class RowSource(ABC):
         self._hash = blake2b(digest_size=16)
         self._not_seen: set[str] | None = None
         self._unused: set[str] = set()
+        self._takes_identities = False
         self._begun = False
         self._ended = False
 
@@ -76,7 +79,8 @@ class RowSource(ABC):
         if self._begun:
             raise RuntimeError(f"{self.name} is read once; open it again to read it again")
         self._begun = True
-        self._not_seen = set(names)
+        self._not_seen = set(names) - {IDENTITIES}
+        self._takes_identities = IDENTITIES in names
         return self._read(tuple(names))
 
     def _read(self, names: tuple[str, ...]) -> Iterator[Row]:
@@ -93,7 +97,7 @@ class RowSource(ABC):
         Where only the rows tell: those asked for that no row had, once all rows are read.
         """
         if self.columns is not None:
-            return [name for name in names if name not in self.columns or _reserved(name)]
+            return [name for name in names if name != IDENTITIES and (name not in self.columns or _reserved(name))]
         if not self._ended or self._not_seen is None:
             return []
         return [name for name in names if name in self._not_seen]
@@ -105,7 +109,8 @@ class RowSource(ABC):
     @property
     def unused(self) -> tuple[str, ...]:
         """Reserved columns that are there and that nothing uses yet; of JSON Lines, those seen so far."""
-        return tuple(name for name in NOT_USED_YET if name in self._unused)
+        used = ("identities",) if self._takes_identities else ()
+        return tuple(name for name in NOT_USED_YET if name in self._unused and name not in used)
 
     def digest(self) -> str:
         """A digest of all that was read. Raises `RuntimeError` before the end of the rows."""
@@ -400,7 +405,7 @@ class _Csv(RowSource):
             written_so = _in_another_case(name, renamed)
             if written_so and name not in self._file.mapping:
                 renamed[name] = renamed.pop(written_so)
-        if "to" not in renamed and "to" not in self._file.mapping:
+        if "to" not in renamed and "to" not in self._file.mapping and "identities" not in renamed:
             likely = _likely_numbers(list(places))
             hint = f"; if {likely!r} holds the numbers: --map {_quoted(f'to={likely}')}" if likely else ""
             faults.append(f"there is no column `to`{hint}")
@@ -413,7 +418,7 @@ class _Csv(RowSource):
         # Every row gets one empty cell more, which stands for all columns that aren't there.
         absent = width
         fixed = itemgetter(*(places.get(name, absent) for name in USED))
-        values = _picker([absent if _reserved(name) else places.get(name, absent) for name in names])
+        values = _picker([self._place_of(name, absent) for name in names])
         metadata = {
             name.removeprefix(METADATA_PREFIX): place
             for name, place in places.items()
@@ -443,6 +448,12 @@ class _Csv(RowSource):
                 line = reader.line_num
         except csv.Error as error:
             self._refuse(f"line {line + 1}", f"{_torn(error)} (noticed on line {reader.line_num})")
+
+    def _place_of(self, name: str, absent: int) -> int:
+        """Where the value of a parameter stands in a row."""
+        if name == IDENTITIES:
+            return self._places.get("identities", absent)
+        return absent if _reserved(name) else self._places.get(name, absent)
 
     def digest_ahead(self) -> str | None:
         return self._file.digest_ahead()
@@ -506,7 +517,7 @@ class _Records(RowSource):
 
     def _row(self, record: Mapping[str, Any], names: tuple[str, ...]) -> Row:
         """A record's row. Raises `_NotText`."""
-        if "to" not in record:
+        if "to" not in record and not record.get("identities"):
             likely = _likely_numbers([key for key in record if not _reserved(key)])
             hint = f"; if {likely!r} holds the number: {self._how_to_rename(likely)}" if likely else ""
             raise _NotText(f"it has no `to`{hint}")
@@ -523,12 +534,14 @@ class _Records(RowSource):
                 self._unused.add(name)
         values = []
         for name in names:
-            if name in parameters:
+            if name == IDENTITIES:
+                values.append(_identities(record.get("identities")))
+            elif name in parameters:
                 values.append(_text(name, parameters[name]))
             else:
                 values.append(None if _no_parameter(name) else _text(name, record.get(name)))
         return (
-            _text("to", record["to"]) or "",
+            _text("to", record.get("to")) or "",
             _text("customer_id", record.get("customer_id")),
             _text("text", record.get("text")),
             _text("sender", record.get("sender")),
@@ -562,6 +575,16 @@ def _text(name: str, value: Any) -> str | None:
     raise _NotText(
         f"{name!r} is no text or number but {_kind(value)}; write each of its values under a name of its own"
     )
+
+
+def _identities(value: Any) -> str | None:
+    """Identities as one text: as it is written, or a list as JSON."""
+    if isinstance(value, str) or value is None:
+        return _text("identities", value)
+    try:
+        return _metadata_json(value) if value else None
+    except (TypeError, ValueError) as error:
+        raise _NotText(f"its identities can't be written as JSON: {error}") from None
 
 
 def _kind(value: Any) -> str:

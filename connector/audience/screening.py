@@ -1,21 +1,24 @@
 """Deciding, with a reason, who is not messaged, before anything is sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 
+from connector.audience.reading import IDENTITIES
 from connector.audience.senders import Sender, Senders
 from connector.model.errors import Fault, RecipientsError
 from connector.model.event import SkipReason
 from connector.model.limits import Limits
 from connector.model.parts import PartCounter
-from connector.model.phone import Numbers
+from connector.model.phone import Canonical, Numbers
 from connector.model.text import Template
 
 MAX_ADDRESS_CHARACTERS = 100
 
 HOST_TEXT = "${text}"
 """The text of messages whose whole text comes from the platform."""
+BETWEEN_IDENTITIES = "\n"
+"""Stands between the addresses of one person where they are kept."""
 
 MessageRow = tuple[
     int,
@@ -44,18 +47,26 @@ class Shape:
     sender: str | None
     text: str
     defaults: Mapping[str, str]
+    also: tuple[str, ...] = ()
+    """Parameters that stand elsewhere in the message."""
     template: Template = field(init=False)
-    counter: PartCounter = field(init=False)
+    counter: PartCounter | None = field(init=False)
+    """None: the message has no text whose parts are counted."""
     long_values: set[int] = field(default_factory=set)
     """Parameters, by place, of which some value must travel in pieces."""
 
     def __post_init__(self) -> None:
-        self.template = Template.read(self.text)
-        self.counter = PartCounter(self.template, self.defaults)
+        self.template = Template.read(self.text, self.also)
+        self.counter = PartCounter(self.template, self.defaults) if self.text else None
 
 
 class Screen:
-    """Screens rows as they are read: number, parameter and length. Repeats are found later, in the ledger."""
+    """Screens rows as they are read: number, parameter and length. Repeats are found later, in the ledger.
+
+    `text` is the campaign's text whose parts are counted; empty: it has another kind of message; None: the
+    recipients bring their own. `also` are the parameters elsewhere in the message. `address_of` and `identities_of`
+    are the provider's, where it takes other addresses than phone numbers.
+    """
 
     def __init__(
         self,
@@ -66,6 +77,9 @@ class Screen:
         max_parts: int,
         limits: Limits,
         numbers: Numbers,
+        also: tuple[str, ...] = (),
+        address_of: Callable[[str], str | None] | None = None,
+        identities_of: Callable[[str], Sequence[str]] | None = None,
     ) -> None:
         self._text = text
         self._defaults = defaults
@@ -75,28 +89,32 @@ class Screen:
         self._max_characters = limits.text_characters or 1_000_000_000
         self._max_value = limits.value_characters or 1_000_000_000
         self._canonical = numbers.canonical
+        self._address_of = address_of
+        self._identities_of = identities_of
+        self._also = also if identities_of is None else (*also, IDENTITIES)
         self.shapes: dict[tuple[str | None, bool], Shape] = {}
         self._own = self._shape(senders.first.value, False) if text is not None else None
-        self._without_default = frozenset(place for place, name in enumerate(self.names) if name not in defaults)
+        self.names = self._also if self._own is None else self._own.template.names
+        """What is asked for of every row: the parameters, and where it is of use the identities, at the end."""
+        served = {*defaults, IDENTITIES}
+        self._without_default = frozenset(place for place, name in enumerate(self.names) if name not in served)
+        self._also_places = [self.names.index(name) for name in self._also]
 
     def _shape(self, sender: str | None, host_text: bool) -> Shape:
         key = (sender, host_text)
         shape = self.shapes.get(key)
         if shape is None:
             text = HOST_TEXT if host_text or self._text is None else self._text
-            shape = Shape(len(self.shapes), sender, text, {} if text is HOST_TEXT else self._defaults)
+            shape = Shape(len(self.shapes), sender, text, self._defaults, self._also)
             self.shapes[key] = shape
         return shape
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters that the campaign's own text uses."""
-        return () if self._own is None else self._own.template.names
 
     def row(self, dispatch: int, ordinal: int, read: ReadRow) -> MessageRow:
         """The message of one row, with its reason when it is not to be sent."""
         to, customer_id, text, sender, metadata, values = read
         number = self._canonical(to) if to else None
+        if self._identities_of is not None and (number is None or values[-1] is not None):
+            number, values = self._otherwise(to, number, values)
         unserved = False
         chosen = self._senders.first
         if number is not None and (self._by_country or sender is not None):
@@ -105,8 +123,11 @@ class Screen:
             chosen = found or chosen
         if text is not None:
             shape = self._shape(chosen.value, True)
-            values = (text,)
-            incomplete = False
+            values = (text, *[values[place] for place in self._also_places]) if self._also else (text,)
+            incomplete = None in values and any(
+                values[1 + place] is None and name not in self._defaults and name != IDENTITIES
+                for place, name in enumerate(self._also)
+            )
         else:
             own = self._own
             incomplete = own is None or (
@@ -122,12 +143,14 @@ class Screen:
             reason: str | None = SkipReason.invalid_number
             address, country, parts = (to or "").strip()[:MAX_ADDRESS_CHARACTERS], None, None
         else:
-            address, country = number
+            address, country = number[0], number[1] or None
             parts = None
             if unserved:
                 reason = SkipReason.country
             elif incomplete:
                 reason = SkipReason.missing_parameter
+            elif shape.counter is None:
+                reason = None
             else:
                 parts, characters = shape.counter.count(values)
                 if parts > self._max_parts or characters > self._max_characters or not characters:
@@ -149,6 +172,22 @@ class Screen:
             None if reason is None else "skipped",
             reason,
         )
+
+    def _otherwise(
+        self, to: str | None, number: Canonical | None, values: Sequence[str | None]
+    ) -> tuple[Canonical | None, Sequence[str | None]]:
+        """The address of a person who is not, or not only, reached at a phone number; no country has it."""
+        *others, written = values
+        found: Sequence[str] = ()
+        if written is not None and self._identities_of is not None:
+            found = self._identities_of(written)
+            if not found:
+                return None, (*others, None)
+        if number is None and to and self._address_of is not None and (address := self._address_of(to)):
+            number = address, ""
+        if number is None and not to and found:
+            number = found[0], ""
+        return number, (*others, BETWEEN_IDENTITIES.join(found) if found else None)
 
     def _sender_of(self, named: str | None, country: str, ordinal: int) -> Sender | None:
         """The sender for a row; None: none of them is used in this country."""

@@ -159,7 +159,10 @@ def show(preview: Preview, *, err: bool) -> None:
         ("  skipped", count(preview.skipped), ""),
         *((f"    {reason}", count(times), REASONS.get(reason, "")) for reason, times in preview.by_reason.items()),
         ("  to_send", count(preview.to_send), ""),
-        *((f"    to {country}", count(times), "") for country, times in preview.by_country.items()),
+        *(
+            (f"    to {country}" if country else "    by other addresses", count(times), "")
+            for country, times in preview.by_country.items()
+        ),
         *(
             (f"    from {sender or 'no sender'}", count(times), "" if sender else "the provider's default")
             for sender, times in preview.by_sender.items()
@@ -183,10 +186,17 @@ def show(preview: Preview, *, err: bool) -> None:
         table(
             ("from", "parts", "encoding", "text"),
             [
-                (each.sender or "the provider's default", str(each.parts), each.encoding, _one_line(each.text))
+                (each.sender or "the provider's default", str(each.parts or ""), each.encoding, _one_line(each.text))
                 for each in preview.samples
             ],
             title="\nThe first messages",
+            err=err,
+        )
+    if preview.first_request is not None and preview.first_request.by_channel:
+        table(
+            ("channel", "message"),
+            [(channel, _one_line(text)) for channel, text in preview.first_request.by_channel.items()],
+            title="\nThe first message on each channel, as the provider translates it",
             err=err,
         )
     if preview.skips:
@@ -223,6 +233,11 @@ def _tried(first: FirstRequest) -> str:
         return f"The provider would not take this campaign. {first.refused}"
     if first.trouble is not None:
         return f"The provider could not be asked whether it would take this campaign. {first.trouble}"
+    if first.counted_by_provider is None:
+        return (
+            "The provider was asked, without sending, how it would show the first message. It counts no parts before "
+            "it sends: the parts above are counted here, as SMS has them."
+        )
     if first.counted_by_provider == first.number_of_message_parts:
         agrees = "which is what is counted here, too"
     else:

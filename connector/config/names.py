@@ -57,3 +57,10 @@ def campaign_faults(campaign: Campaign, settings: Settings, source: str = "campa
 def integration_of(campaign: Campaign, settings: Settings) -> str:
     """The integration that a campaign without faults goes through: its own, the default, or the only one."""
     return campaign.integration or settings.defaults.integration or next(iter(settings.integrations))
+
+
+def transactional(settings: Settings) -> frozenset[str]:
+    """The categories whose messages people asked for."""
+    if not settings.categories:
+        return frozenset({"transactional"})
+    return frozenset(name for name, category in settings.categories.items() if category.kind == "transactional")

@@ -37,12 +37,20 @@ def backoff_seconds(times: int, jitter: random.Random) -> float:
     return whole * (0.5 + jitter.random() / 2)
 
 
-def take(connection: Connection, account: str, size: int, messages_per_second: float | None, now: datetime) -> None:
-    """Take the room of a batch: the account is free again when its pace has had time for it."""
+def take(
+    connection: Connection,
+    account: str,
+    size: int,
+    messages_per_second: float | None,
+    requests_per_second: float | None,
+    now: datetime,
+) -> None:
+    """Take the room of a batch, which is one request: the account is free again when its pace has had time for it."""
     row = connection.execute(_ACCOUNT, {"name": account}).one()
     rate = row.messages_per_second or messages_per_second
-    if rate:
-        free_at = max(now, row.free_at) + timedelta(seconds=size / rate)
+    seconds = max(size / rate if rate else 0.0, 1 / requests_per_second if requests_per_second else 0.0)
+    if seconds:
+        free_at = max(now, row.free_at) + timedelta(seconds=seconds)
         connection.execute(update(accounts).where(accounts.c.name == account).values(free_at=free_at))
 
 

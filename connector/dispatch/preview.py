@@ -1,12 +1,13 @@
 """What a dispatch would be: planned in full in a ledger of its own, which is then thrown away."""
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import func, select
 
 from connector.dispatch.planning import Plan, plan
@@ -20,6 +21,7 @@ from connector.model.errors import ConnectorError
 from connector.model.event import SkipReason
 from connector.model.outcome import Refused
 from connector.model.parts import count_parts, encoding
+from connector.model.text import Template, changed
 
 SAMPLES = 3
 SKIPS = 20
@@ -31,7 +33,9 @@ class Sample:
 
     sender: str | None
     text: str
+    """Of another kind of message: its fields as JSON."""
     encoding: str
+    """Empty, as are the parts, where no text is counted."""
     parts: int
 
 
@@ -53,6 +57,9 @@ class FirstRequest:
     number_of_message_parts: int
     """As we count them."""
     counted_by_provider: int | None = None
+    """None: it doesn't count."""
+    by_channel: dict[str, str] = field(default_factory=dict)
+    """What the first recipient would get on each channel, in the words of the channel."""
     refused: str | None = None
     """Why it would be refused."""
     trouble: str | None = None
@@ -72,6 +79,7 @@ class Preview:
     number_of_message_parts: int
     requests: int
     by_country: dict[str, int]
+    """Under an empty name those who are not reached at a phone number."""
     by_sender: dict[str, int]
     by_parts: dict[int, int]
     """Number of parts to how many messages take so many."""
@@ -123,7 +131,21 @@ def _try_dry(provider: Provider, batch: Batch, parts: int) -> FirstRequest:
         return replace(ours, trouble=str(error))
     if isinstance(said, Refused):
         return replace(ours, refused=said.sentence())
-    return replace(ours, counted_by_provider=said.parts)
+    return replace(ours, counted_by_provider=said.parts, by_channel=said.by_channel)
+
+
+def _sample(batch: Batch, values: Sequence[str | None]) -> Sample:
+    text = batch.template.render_row(values, batch.defaults)
+    if text:
+        return Sample(batch.sender, text, encoding(text), count_parts(text))
+    names = batch.template.names
+    of_name = {
+        name: batch.defaults.get(name, "") if value is None else value
+        for name, value in zip(names, values, strict=True)
+    }
+    fields = {key: value for key, value in batch.message.items() if key != "defaults"}
+    filled = changed(fields, lambda part: Template.read(part).render(of_name))
+    return Sample(batch.sender, to_json(filled).decode(), "", 0)
 
 
 def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
@@ -158,8 +180,7 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
         for one in connection.scalars(select(batches.c.number).order_by(batches.c.number).limit(SAMPLES)).all():
             batch = load(connection, one)
             for values in list(batch.values)[: SAMPLES - len(samples)]:
-                text = batch.template.render_row(values, batch.defaults)
-                samples.append(Sample(batch.sender, text, encoding(text), count_parts(text)))
+                samples.append(_sample(batch, values))
         left_out = (
             select(messages.c.ordinal, messages.c.customer_id, messages.c.reason)
             .where(messages.c.dispatch == number, messages.c.state == MessageState.skipped)
@@ -176,9 +197,9 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             to_send=counts.get(totals.WAITING, 0),
             number_of_message_parts=connection.scalar(select(func.sum(messages.c.parts)).where(live)) or 0,
             requests=connection.scalar(select(func.count()).select_from(batches)) or 0,
-            by_country={row.country: row.times for row in countries},
+            by_country={row.country or "": row.times for row in countries},
             by_sender={row.sender or "": row.times for row in senders},
-            by_parts={row.parts: row.times for row in by_parts},
+            by_parts={row.parts: row.times for row in by_parts if row.parts is not None},
             samples=samples,
             skips=skips,
             columns_not_used=list(what.source.unused),

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
+from connector.audience.screening import BETWEEN_IDENTITIES, HOST_TEXT
 from connector.dispatch import pace
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
@@ -31,12 +32,14 @@ from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.event import SkipReason, message_id
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
-from connector.model.text import Template
+from connector.model.text import Template, parameters
 from connector.tracking import holds, outcomes, refusals, standing, track
 from connector.tracking.policy import Policy
 from connector.tracking.polling import receiver_is_there
 
 logger = logging.getLogger("connector.dispatch")
+
+Identities = Sequence[tuple[str, ...]]
 
 FIRST_LOOK_UP = timedelta(seconds=2)
 PROOF_AFTER = timedelta(seconds=2)
@@ -65,6 +68,8 @@ class Desk:
     policy: Policy
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
+    transactional: frozenset[str] = frozenset()
+    """The categories of campaigns that people asked for; all others are marketing."""
     jitter: random.Random = field(default_factory=random.Random)
 
     def line_of(self, connection: Connection, dispatch: int) -> Line | None:
@@ -201,7 +206,8 @@ _NEW_ATTEMPT = insert(attempts)
 
 def _send_at(desk: Desk, batch: Row[Any], dispatch: Row[Any], now: datetime) -> datetime | None:
     """When the provider is to send; a batch that was ever in doubt goes some time ahead, to be looked up again."""
-    schedules = desk.lines[dispatch.integration].provider.limits.schedules
+    provider = desk.lines[dispatch.integration].provider
+    schedules = provider.limits_of(_campaign(dispatch.campaign).message).schedules
     times = [dispatch.send_at] if dispatch.send_at is not None and dispatch.send_at > now else []
     if batch.doubt_since is not None:
         times.append(now + desk.policy.resend_lead)
@@ -234,7 +240,8 @@ def _claim(
         _NEW_ATTEMPT,
         {"batch": batch.number, "number": number, "sent_at": now, "deadline": deadline, "send_at": send_at},
     )
-    pace.take(connection, batch.account, batch.size, line.messages_per_second, now)
+    requests_per_second = line.provider.limits.requests_per_second
+    pace.take(connection, batch.account, batch.size, line.messages_per_second, requests_per_second, now)
     attempt = Attempt(
         number=number,
         deadline=Deadline(
@@ -260,8 +267,8 @@ def _campaign(stored: str) -> Campaign:
 
 
 @lru_cache(maxsize=64)
-def _template(text: str) -> Template:
-    return Template.read(text)
+def _template(text: str, stored: str) -> Template:
+    return Template.read(text, parameters(_campaign(stored).message.model_extra))
 
 
 def load(
@@ -274,16 +281,22 @@ def load(
     batch = standing.batch_by_number(connection, number)
     dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
     attempt = Attempt(batch.attempts, Deadline(batch.deadline or dispatch.created_at, 0.0, clock), batch.send_at)
-    return _assembled(connection, batch, dispatch, attempt, batch.first_sent_at or dispatch.created_at)
+    return _assembled(connection, batch, dispatch, attempt, batch.first_sent_at or dispatch.created_at, frozenset())
 
 
 def _assembled(
-    connection: Connection, batch: Row[Any], dispatch: Row[Any], attempt: Attempt, first_sent_at: datetime
+    connection: Connection,
+    batch: Row[Any],
+    dispatch: Row[Any],
+    attempt: Attempt,
+    first_sent_at: datetime,
+    transactional: frozenset[str],
 ) -> Batch:
     shape = connection.execute(_SHAPE, {"dispatch": batch.dispatch, "shape": batch.shape}).one()
     rows = connection.execute(log.MEMBERS_TO_SEND, log.range_of(batch)).all()
     campaign = _campaign(dispatch.campaign)
-    template = _template(shape.text)
+    template = _template(shape.text, dispatch.campaign)
+    values, identities = _values([row[1] for row in rows], len(template.names))
     return Batch(
         key=batch.key,
         sender=shape.sender,
@@ -291,21 +304,31 @@ def _assembled(
         defaults=campaign.message.defaults,
         max_parts=campaign.max_parts,
         recipients=[row[0] for row in rows],
-        values=_values([row[1] for row in rows], len(template.names)) if template.names else [()] * len(rows),
+        values=values,
         attempt=attempt,
         first_sent_at=first_sent_at,
         provider_batch_id=batch.provider_batch_id,
         message=campaign.message.model_dump(exclude_none=True),
+        own_texts=shape.text == HOST_TEXT,
+        transactional=campaign.category in transactional,
+        identities=identities,
         message_ids=[message_id(dispatch.id, row[2]) for row in rows],
     )
 
 
-def _values(contents: Sequence[str], width: int) -> list[tuple[str | None, ...]]:
-    """The values of JSON arrays of `width` texts each.
+def _values(contents: Sequence[str | None], width: int) -> tuple[Sequence[tuple[str | None, ...]], Identities]:
+    """The values of JSON arrays of `width` texts each, and the identities that may stand after them."""
+    if not contents or contents[0] is None:
+        return [()] * len(contents), ()
+    if len(from_json(contents[0])) == width:
+        return _rows(contents, width), ()
+    rows = _rows(contents, width + 1)
+    return [row[:-1] for row in rows], [tuple(row[-1].split(BETWEEN_IDENTITIES)) if row[-1] else () for row in rows]
 
-    Read as one flat array: a thousand lists at a time would set off the longest runs of the garbage collector.
-    """
-    joined = ",".join([content[1:-1] for content in contents])
+
+def _rows(contents: Sequence[str | None], width: int) -> list[tuple[str | None, ...]]:
+    """Read as one flat array: a thousand lists at a time would set off the longest runs of the garbage collector."""
+    joined = ",".join([content[1:-1] for content in contents if content is not None])
     flat = iter(from_json(f"[{joined}]", cache_strings="none"))
     return list(zip(*[flat] * width, strict=True))
 
@@ -315,7 +338,9 @@ def send(desk: Desk, claimed: Claim) -> None:
     line = claimed.line
     with desk.ledger.read() as connection:
         first_sent_at = claimed.batch.first_sent_at or claimed.claimed_at
-        batch = _assembled(connection, claimed.batch, claimed.dispatch, claimed.attempt, first_sent_at)
+        batch = _assembled(
+            connection, claimed.batch, claimed.dispatch, claimed.attempt, first_sent_at, desk.transactional
+        )
     outcome: Outcome | NotSent
     try:
         outcome = desk.plugins.dispatch(line.provider, batch)

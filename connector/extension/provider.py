@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connector.model.batch import Batch
 from connector.model.callback import Request, Verdict
+from connector.model.campaign import Message as CampaignMessage
 from connector.model.codes import Catalogue, ErrorCode
 from connector.model.errors import PluginError
 from connector.model.event import StatusCodeSource
@@ -72,7 +73,7 @@ class CheckResult:
 
 OPTIONAL = ("find", "poll", "inbound", "cancel", "verify")
 """What a provider writes, or declines with a reason: without it something can't be kept or told."""
-EXTRAS = ("rehearse", "dry_run", "feedback", "accepted")
+EXTRAS = ("rehearse", "dry_run", "feedback", "accepted", "identities_of")
 """What a provider may write, and need not decline."""
 
 
@@ -88,6 +89,8 @@ class Provider(ABC):
     title: ClassVar[str]
     """For people."""
     Settings: ClassVar[type[IntegrationSettings]]
+    Message: ClassVar[type[CampaignMessage]] = CampaignMessage
+    """What `[message]` of a campaign takes: a text, unless a subclass has more."""
     limits: ClassVar[Limits]
     codes: ClassVar[Catalogue]
     declines: ClassVar[dict[str, str]] = {}
@@ -188,6 +191,28 @@ class Provider(ABC):
     def reply_guidance(self, address: str) -> str | None:
         """How a person makes the provider bring replies to `address`; None: it does so by itself, or has none."""
         return None
+
+    def limits_of(self, message: CampaignMessage) -> Limits:
+        """The limits for a campaign's message, where they depend on it."""
+        return self.limits
+
+    def text_of(self, message: CampaignMessage) -> str | None:
+        """The text of a campaign's message whose parts are counted before it is sent.
+
+        Empty: it is another kind of message. None: it has nothing to send, so recipients must bring their own texts.
+        """
+        return message.text
+
+    def address_of(self, written: str) -> str | None:
+        """An address that is no phone number, as it is kept and sent; None: it is none."""
+        return None
+
+    def identities_of(self, written: str) -> Sequence[str]:
+        """The addresses of one person from the column `identities`, the first to be tried first; empty: none is right.
+
+        They have no line break in them.
+        """
+        raise PluginError(f"{self.name} does not write identities_of")
 
     def screen_sender(self, sender: str) -> str | None:
         """What is wrong with a sender for this provider, as a sentence; None: nothing."""

@@ -57,7 +57,7 @@ class Batch:
     """Unique for ever, at most 128 characters, no personal data: the provider's client reference."""
     sender: str | None
     template: Template
-    """The text; `template.names` are the parameters that it uses."""
+    """The text; `template.names` are the parameters that are used, in it and elsewhere in `message`."""
     defaults: dict[str, str]
     """Values for recipients that have none."""
     max_parts: int
@@ -72,6 +72,13 @@ class Batch:
     """The provider's id of the accepted copy, once known."""
     message: dict[str, Any] = field(default_factory=dict)
     """The campaign's `[message]` as given, for providers that take more than a text."""
+    own_texts: bool = False
+    """Whether every recipient brings a text of its own, which stands in place of the campaign's."""
+    transactional: bool = False
+    """Whether people asked for it, by the category of its campaign; else it is marketing."""
+    identities: Sequence[tuple[str, ...]] = ()
+    """For each recipient the addresses to try in their order, as the provider's `identities_of` gave them; an empty
+    tuple, or nothing at all: the recipient's own address serves."""
     message_ids: Sequence[str] = ()
     """For each recipient our own id of the message, for providers that bring it back in their reports."""
 

@@ -22,6 +22,8 @@ class Limits:
     """How long after sending a message may still be delivered, at most."""
     listing_days: float | None = None
     """How long a batch can be looked up."""
+    requests_per_second: float | None = None
+    """The most requests that an account takes in a second, whatever they carry."""
 
     @property
     def max_pieces(self) -> int:

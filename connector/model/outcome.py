@@ -1,6 +1,6 @@
 """What became of a batch that was sent, and what a look-up found of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -88,8 +88,10 @@ class DryRun:
 
     messages: int
     """Recipients that would get it."""
-    parts: int
-    """Text parts of all of them together, as the provider counts."""
+    parts: int | None
+    """Text parts of all of them together, as the provider counts; None: it doesn't."""
+    by_channel: dict[str, str] = field(default_factory=dict)
+    """What the first recipient would get on each channel, in the words of the channel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Texts with `${name}` parameters: reading and rendering."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 
@@ -16,9 +17,11 @@ class Template:
     """
 
     pieces: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    """Parameters that are used beside the text, where it is one field of a message among others."""
 
     @classmethod
-    def read(cls, text: str) -> "Template":
+    def read(cls, text: str, also: tuple[str, ...] = ()) -> "Template":
         """Cut a text at its `${name}`s; `$${` stands for a literal `${`."""
         pieces = [""]
         end = 0
@@ -31,7 +34,7 @@ class Template:
             else:
                 pieces += [name.strip(), ""]
         pieces[-1] += text[end:]
-        return cls(tuple(pieces))
+        return cls(tuple(pieces), also)
 
     @cached_property
     def literals(self) -> tuple[str, ...]:
@@ -44,8 +47,8 @@ class Template:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The parameters that the text uses, each once, in the order of first use."""
-        return tuple(dict.fromkeys(self.uses))
+        """The parameters that are used, each once: those of the text in the order of first use, then the others."""
+        return tuple(dict.fromkeys((*self.uses, *self.also)))
 
     def render(self, values: Mapping[str, str]) -> str:
         """The text with every parameter put in; a value is never expanded again."""
@@ -62,3 +65,31 @@ class Template:
                 for name, value in zip(self.names, row, strict=True)
             }
         )
+
+
+def texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every text in a message of several fields, with its path; keys are none."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from texts(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            yield from texts(item, (*path, place))
+
+
+def parameters(value: Any) -> tuple[str, ...]:
+    """The parameters that the texts of a message use, each once, in the order of first use."""
+    return tuple(dict.fromkeys(name for _, text in texts(value) for name in Template.read(text).uses))
+
+
+def changed(value: Any, change: Callable[[str], str]) -> Any:
+    """The same message with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: changed(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [changed(item, change) for item in value]
+    return value
