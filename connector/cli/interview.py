@@ -2,19 +2,17 @@
 
 import os
 import re
-import shutil
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import rich_click as click
 
 from connector.cli.draft import Draft
+from connector.cli.output import fitted
 from connector.cli.questions import Form, Question, Schemas, Way, looks_like_secret, suggested_variable
 from connector.config.secrets import keyring_is_there, read_secret
 from connector.model.errors import ConfigurationError
 
-WIDEST = 100
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PACE = "messages_per_second"
 TAKE_AWAY = "-"
@@ -22,19 +20,8 @@ NONE = "none"
 
 
 def tell(text: str, indent: str = "", *, begin: str = "", err: bool = True) -> None:
-    """Print a text for people, in lines that fit the terminal; `begin` stands before the first.
-
-    Addresses stay in one piece, to be copied.
-    """
-    wrapped = textwrap.fill(
-        text,
-        min(shutil.get_terminal_size().columns, WIDEST),
-        initial_indent=indent + begin,
-        subsequent_indent=indent + " " * len(begin),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    click.echo(wrapped, err=err)
+    """Print a text for people, in lines that fit the terminal; `begin` stands before the first."""
+    click.echo(fitted(text, indent, begin=begin), err=err)
 
 
 def prompt(text: str, *, hidden: bool = False) -> str:

@@ -19,6 +19,7 @@ from connector.cli.events import events
 from connector.cli.explain import explain
 from connector.cli.interrupts import terminate_like_interrupt
 from connector.cli.message import message
+from connector.cli.output import sentences
 from connector.cli.plugins import plugins
 from connector.cli.poll import poll
 from connector.cli.rate import rate
@@ -60,7 +61,7 @@ class Connector(click.RichGroup):
                 if logs.debugging():
                     traceback.print_exc()
                 for line in str(error).splitlines():
-                    click.echo(f"Error: {line}", err=True)
+                    sentences(f"Error: {line}", err=True)
                 sys.exit(2 if isinstance(error, WRONG_USE) else 1)
             except KeyboardInterrupt:
                 click.echo("Stopped.", err=True)
@@ -75,7 +76,7 @@ class Connector(click.RichGroup):
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     click.echo("Error: There is no space left where the output goes.", err=True)
                     sys.exit(1)
-                click.echo(
+                sentences(
                     f"Error: Something failed that should not ({type(error).__name__}). Please report it, with what "
                     f"the same command prints under {logs.DEBUG_VARIABLE}=1; take phone numbers out before.",
                     err=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from connector.cli.output import count, document, json_option, moment, table
+from connector.cli.output import count, document, json_option, moment, sentences, table
 from connector.connector import Connector
 from connector.ledger import totals
 from connector.ledger.tables import BatchState
@@ -47,7 +47,7 @@ def message(config: Path, number: str, as_json: bool) -> None:
     elif known:
         _show(person)
     else:
-        click.echo(
+        sentences(
             f"Nothing is known of {mask(person.recipient)}: no dispatch has this number, and nobody wrote from it."
         )
     if not known:
@@ -56,7 +56,7 @@ def message(config: Path, number: str, as_json: bool) -> None:
 
 def _show(person: Person) -> None:
     dispatches = len({each.dispatch for each in person.messages})
-    click.echo(
+    sentences(
         f"{mask(person.recipient)}: {_times(len(person.messages), 'message')} in {_times(dispatches, 'dispatch', 'es')}"
     )
     for history in person.messages:
@@ -134,7 +134,7 @@ def _show_attempts(history: History) -> None:
         title=f"Its batch {history.batch}, which is {history.batch_state}",
     )
     if history.batch_state == BatchState.in_doubt:
-        click.echo(
+        sentences(
             f"Looked up {_times(history.look_ups, 'time')}; the last answer: {history.last_look_up or '-'}; "
             f"next: {moment(history.next_look_up)}. `connector status {history.dispatch}` says more."
         )

@@ -1,6 +1,8 @@
 """What commands print: tables for a terminal, aligned text for a pipe, one JSON document for programs."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +22,9 @@ ERR = Console(stderr=True, highlight=False)
 
 GAP = "  "
 """Between columns, and before what stands under a row."""
+
+WIDEST = 100
+"""Lines of prose are no longer than this: longer ones are hard to read."""
 
 FOLDED_CELLS = 14
 """A column that may be folded is not made narrower than this, as long as others can give way."""
@@ -159,10 +164,29 @@ def _fitted(
                 console.print(Padding(Text(text, overflow="fold"), (0, 0, 0, len(GAP))))
 
 
+def fitted(text: str, indent: str = "", *, begin: str = "") -> str:
+    """A text in lines that fit the terminal; `begin` stands before the first. Addresses and paths stay in one piece."""
+    return textwrap.fill(
+        text,
+        min(shutil.get_terminal_size().columns, WIDEST),
+        initial_indent=indent + begin,
+        subsequent_indent=indent + " " * len(begin),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def sentences(text: str, *, err: bool = False) -> None:
+    """Print prose: each line of it fitted to a terminal, as it is to a pipe."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        text = "\n".join(fitted(line) for line in text.splitlines())
+    click.echo(text, err=err)
+
+
 def say(sentence: str) -> None:
     """Tell the person at the terminal something that is not the result."""
     if ERR.is_terminal:
-        ERR.print(Text(sentence), soft_wrap=True)
+        ERR.print(Text(fitted(sentence)), soft_wrap=True)
     else:
         click.echo(sentence, err=True)
 

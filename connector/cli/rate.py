@@ -5,7 +5,7 @@ from pathlib import Path
 import rich_click as click
 
 from connector.cli.completion import account_names
-from connector.cli.output import document, json_option
+from connector.cli.output import document, json_option, sentences
 from connector.connector import Connector
 
 
@@ -39,9 +39,9 @@ def rate(config: Path, account: str, messages_per_second: float | None, as_json:
     if as_json:
         document({"account": account, "messages_per_second": messages_per_second})
     elif messages_per_second is None:
-        click.echo(f"The account {account} keeps to the pace of the configuration again.")
+        sentences(f"The account {account} keeps to the pace of the configuration again.")
     else:
-        click.echo(
+        sentences(
             f"The account {account} now sends {messages_per_second:g} messages a second on average; what leaves "
             f"together, up to a thousand, is followed by a pause that is as long."
         )

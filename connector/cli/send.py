@@ -10,7 +10,7 @@ import rich_click as click
 from connector.audience.reading import RowSource, read_file
 from connector.cli.completion import file_names
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option, moment, say, table
+from connector.cli.output import count, document, json_option, moment, say, sentences, table
 from connector.cli.progress import reading
 from connector.connector import Connector, FirstRequest, Preview
 from connector.ledger.tables import DispatchState
@@ -205,26 +205,29 @@ def show(preview: Preview, *, err: bool) -> None:
         )
         table(
             ("row", "customer_id", "reason"),
-            [(str(each.row), each.customer_id or "", each.reason) for each in preview.skips],
+            [
+                (str(each.row), each.customer_id or "", ": ".join(filter(None, [each.reason, ", ".join(each.missing)])))
+                for each in preview.skips
+            ],
             right=("row",),
             title=f"\nWho would be skipped: {shown}; row 1 is the first after the header",
             err=err,
         )
     if preview.leading_zeros:
-        click.echo(
+        sentences(
             f"\n{preview.leading_zeros:,} of the invalid numbers begin with a single 0: they may be right where the "
             'country is known. Say it in the configuration: default_region = "SE" under [screening].',
             err=err,
         )
     for name in preview.columns_missing:
-        click.echo(f"\nNo column is called {name}: everybody gets the default that the campaign gives.", err=err)
+        sentences(f"\nNo column is called {name}: everybody gets the default that the campaign gives.", err=err)
     if preview.send_at is not None:
         passed = ", which has passed: it goes out at once" if preview.send_at <= utc_now() else ""
-        click.echo(f"\nIt is to be sent at {moment(preview.send_at)}{passed}.", err=err)
+        sentences(f"\nIt is to be sent at {moment(preview.send_at)}{passed}.", err=err)
     if preview.first_request is not None:
-        click.echo(f"\n{_tried(preview.first_request)}", err=err)
+        sentences(f"\n{_tried(preview.first_request)}", err=err)
     if preview.columns_not_used:
-        click.echo(f"\nThese columns are not used yet: {', '.join(preview.columns_not_used)}", err=err)
+        sentences(f"\nThese columns are not used yet: {', '.join(preview.columns_not_used)}", err=err)
 
 
 def _tried(first: FirstRequest) -> str:

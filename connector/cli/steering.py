@@ -7,7 +7,7 @@ import rich_click as click
 
 from connector.cli.completion import dispatch_ids
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option, say
+from connector.cli.output import count, document, json_option, say, sentences
 from connector.connector import Connector
 from connector.ledger.tables import DispatchState
 from connector.model.event import SkipReason
@@ -37,10 +37,10 @@ def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
     if as_json:
         document({"dispatch": report.dispatch, "state": report.state, "cause": report.cause, "waiting": report.waiting})
     elif report.state == DispatchState.paused:
-        click.echo(f"The dispatch {report.dispatch} is paused; {count(report.waiting)} messages wait.")
-        click.echo(f"To go on: connector resume {report.dispatch}")
+        sentences(f"The dispatch {report.dispatch} is paused; {count(report.waiting)} messages wait.")
+        sentences(f"To go on: connector resume {report.dispatch}")
     else:
-        click.echo(f"There is nothing to pause: the dispatch {report.dispatch} is {report.state}.")
+        sentences(f"There is nothing to pause: the dispatch {report.dispatch} is {report.state}.")
 
 
 @click.command("resume")
@@ -102,12 +102,12 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
         return
     if not news:
         was = "was cancelled before" if report.state == DispatchState.cancelled else "has come to its end"
-        click.echo(f"There is nothing to cancel: the dispatch {report.dispatch} {was}.")
+        sentences(f"There is nothing to cancel: the dispatch {report.dispatch} {was}.")
         return
     withdrawn = report.skipped.by_reason.get(SkipReason.cancelled, 0)
-    click.echo(f"The dispatch {report.dispatch} is cancelled: {count(withdrawn)} messages that waited are not sent.")
+    sentences(f"The dispatch {report.dispatch} is cancelled: {count(withdrawn)} messages that waited are not sent.")
     if report.open:
-        click.echo(
+        sentences(
             f"{count(report.open)} messages were with the provider already, and are called back where it still allows "
             f"that. For whom it came too late is told by their reports: connector report {report.dispatch}"
         )
@@ -151,6 +151,6 @@ def retry(config: Path, dispatch_id: str, verdicts: tuple[str, ...], batch_key: 
     if as_json:
         document({"dispatch": dispatch.id, "verdict": verdict, "batches": batches})
         return
-    click.echo(f"{count(batches)} {'batch is' if batches == 1 else 'batches are'} {SETTLED[verdict]}.")
+    sentences(f"{count(batches)} {'batch is' if batches == 1 else 'batches are'} {SETTLED[verdict]}.")
     if verdict == "resend":
-        click.echo(f"Unless a worker runs already: connector resume {dispatch.id}")
+        sentences(f"Unless a worker runs already: connector resume {dispatch.id}")

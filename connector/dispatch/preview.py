@@ -1,5 +1,6 @@
 """What a dispatch would be: planned in full in a ledger of its own, which is then thrown away."""
 
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -47,6 +48,8 @@ class Skip:
     """Place among the recipients; the first is 1."""
     customer_id: str | None
     reason: str
+    missing: tuple[str, ...] = ()
+    """The parameters that it lacks, where that is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +185,15 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             for values in list(batch.values)[: SAMPLES - len(samples)]:
                 samples.append(_sample(batch, values))
         left_out = (
-            select(messages.c.ordinal, messages.c.customer_id, messages.c.reason)
+            select(messages.c.ordinal, messages.c.customer_id, messages.c.reason, messages.c.content)
             .where(messages.c.dispatch == number, messages.c.state == MessageState.skipped)
             .order_by(messages.c.ordinal)
             .limit(SKIPS)
         )
-        skips = [Skip(row.ordinal + 1, row.customer_id, row.reason) for row in connection.execute(left_out)]
+        skips = [
+            Skip(row.ordinal + 1, row.customer_id, row.reason, _missing(what, row.reason, row.content))
+            for row in connection.execute(left_out)
+        ]
         return Preview(
             campaign=what.campaign.name,
             integration=what.integration,
@@ -215,3 +221,16 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             columns_missing=what.source.missing(what.screen.names),
             send_at=what.campaign.send_at,
         )
+
+
+def _missing(what: Plan, reason: str, content: str | None) -> tuple[str, ...]:
+    """The parameters that a row lacks."""
+    names = what.screen.names
+    if reason != SkipReason.missing_parameter or content is None:
+        return ()
+    values = json.loads(content)
+    if len(values) != len(names):
+        # The host has rendered this text: it is empty.
+        return ()
+    defaults = what.campaign.message.defaults
+    return tuple(name for name, value in zip(names, values, strict=True) if value is None and name not in defaults)

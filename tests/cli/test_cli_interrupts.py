@@ -48,12 +48,12 @@ def test_a_second_ctrl_c_ends_at_once(desk: Desk) -> None:
 class Terminal:
     """A command that somebody runs at a terminal."""
 
-    def __init__(self, desk: Desk, *arguments: str) -> None:
+    def __init__(self, desk: Desk, *arguments: str, columns: int = 150) -> None:
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from connector.cli.main import main; main()", *arguments],
             cwd=desk.folder,
-            env={**os.environ, **desk.environment, "COLUMNS": "150", "TERM": "dumb"},
+            env={**os.environ, **desk.environment, "COLUMNS": str(columns), "TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -78,6 +78,10 @@ class Terminal:
     def answer(self, words: str) -> tuple[int, str]:
         """Type an answer; exit status and what is shown after it."""
         os.write(self._ours, words.encode())
+        return self.end()
+
+    def end(self) -> tuple[int, str]:
+        """Exit status and what is still shown."""
         shown = self.read_until(b"\0")
         os.close(self._ours)
         return self._process.wait(), shown
@@ -101,3 +105,12 @@ def test_on_a_terminal_the_audience_is_shown_and_sending_is_asked_for(desk: Desk
     assert status == 0
     assert "enqueued" in shown
     assert desk.account()["accepted_once"] == 1
+
+
+def test_on_a_narrow_terminal_no_word_of_an_error_is_broken(desk: Desk) -> None:
+    desk.write("people.csv", "to,name\n+12015550123,Ada\n")
+    desk.write("campaign.toml", 'name = "opening"\nsender = "A sender that is far too long"\n[message]\ntext = "Hi"\n')
+    _, shown = Terminal(desk, *SEND, columns=40).end()
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert max(map(len, lines)) <= 40 < len(" ".join(lines))
+    assert " ".join(lines).split() == desk.run(*SEND).stderr.split()

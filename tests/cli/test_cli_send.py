@@ -49,8 +49,10 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(desk: Desk) -> None:
         "Hi Ada, we open on Monday.",
         "Hi Łukasz, we open on Monday.",
     ]
+    assert [skip["missing"] for skip in shown["skips"]] == [[], ["name"], []]
     text = desk.run("send", "campaign.toml", "--recipients", "people.csv", "--dry-run")
     assert text.exit_code == 0
+    assert "  3  c-3          missing_parameter: name" in text.stdout.splitlines()
     assert "Campaign opening through simulated; nothing is sent yet" in text.stdout.splitlines()
     assert "the same person stands earlier in the list" in text.stdout
     assert "Hi Ada, we open on Monday." in text.stdout
