@@ -16,6 +16,7 @@ from sqlalchemy import Row, func, select, update
 
 from connector import overview, person
 from connector import report as reporting
+from connector.audience.lacking import Lacking
 from connector.checking import callback_path, house, replies, trial
 from connector.checking.finding import Finding, Result
 from connector.checking.integration import SECRETS, senders, try_settings
@@ -24,7 +25,7 @@ from connector.config.load import ReadSecret, check_settings, load_settings
 from connector.config.names import campaign_faults, integration_of, transactional
 from connector.config.settings import Settings
 from connector.delivery import cursors, dead_letters, replays
-from connector.delivery.choosing import Choice
+from connector.delivery.choosing import EVERYTHING, Choice
 from connector.delivery.cursors import SinkState
 from connector.delivery.dead_letters import RefusedEvent
 from connector.delivery.in_process import sinks_of
@@ -133,7 +134,9 @@ class Connector:
         forking.in_child(self._begin_anew)
         self._own_sinks = sinks_of(sinks or {}, on_event, self.settings.sinks)
         self._made_sinks: dict[str, Sink] | None = None
-        self._choices = {name: Choice.of(each.settings) for name, each in self.settings.sinks.items()}
+        self._choices = {
+            name: Choice.of(each.settings, without=trial.CAMPAIGN) for name, each in self.settings.sinks.items()
+        }
         self._readers = Readers(self.ledger, self._choices, clock)
         tracking = self.settings.tracking
         self.policy = Policy(
@@ -233,6 +236,14 @@ class Connector:
                 }
             return self._made_sinks | self._own_sinks
 
+    def _sinks_of(self, integration: str, campaign: str) -> dict[str, Sink]:
+        """The sinks that get the events of a campaign."""
+        return {
+            name: sink
+            for name, sink in self._sinks.items()
+            if self._choices.get(name, EVERYTHING).concerns(integration, campaign)
+        }
+
     def _provider(self, name: str) -> Provider:
         configured = self.settings.integrations[name]
         return self.plugins.setup(Integration(name, configured.settings, configured.provider), self._http)
@@ -323,7 +334,8 @@ class Connector:
                 if found is not None:
                     with self.ledger.read() as connection:
                         wanted = planning.next_key(connection, wanted)
-            what = order.plan(provider, key=wanted, key_is_given=key is not None)
+            sinks = self._sinks_of(order.integration, order.campaign.name)
+            what = order.plan(provider, sinks, key=wanted, key_is_given=key is not None)
             try:
                 number = planning.plan(self.ledger, what, clock=self._clock, again=again)
             except planning.AlreadyThere as error:
@@ -403,7 +415,8 @@ class Connector:
         order = Order.read(campaign, recipients, self.settings)
         with order.source:
             provider = self._checked(order)
-            what = order.plan(provider, key=None, key_is_given=False)
+            sinks = self._sinks_of(order.integration, order.campaign.name)
+            what = order.plan(provider, sinks, key=None, key_is_given=False)
             return preview(what, clock=self._clock, provider=provider if ask_provider else None)
 
     def _checked(self, order: Order) -> Provider:
@@ -467,7 +480,8 @@ class Connector:
             )
         campaign = Campaign.model_validate_json(row.campaign)
         screen = screen_of(campaign, self.settings, line.provider)
-        return adding.Screening(screen, line.provider.limits_of(campaign.message))
+        lacking = Lacking(self._sinks_of(row.integration, row.campaign_name), campaign.metadata)
+        return adding.Screening(screen, line.provider.limits_of(campaign.message), lacking)
 
     # Working
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from connector.model.errors import (
     ConfigurationError,
     NotReached,
     NotSent,
+    NotTaken,
     ReadFailed,
     ReadRefused,
     Stopped,
@@ -357,14 +359,37 @@ class Client:
         return self.repeatable("POST", path, content)
 
     def repeatable(
-        self, method: str, path: str, content: bytes | None = None, *, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Ask for something that does no more when it is asked twice, such as a change by PATCH or PUT.
 
         Asks again as `get` does; a refusal is returned as it came. Raises `ReadFailed` when no good answer comes,
         and `ReadRefused` when no token can be had.
         """
-        return self._ask(method, path, params, content)
+        return self._ask(method, path, params, content, headers or {})
+
+    def post_events(self, path: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post events to a platform, once: whoever hands them over does so again later.
+
+        A refusal is returned as it came. Raises `NotTaken` when no answer comes, or one that asks to try again
+        later (408, 429, 5xx).
+        """
+        try:
+            answer = self._post(path, content, dict(headers), None)
+        except (NotReached, AnswerLost) as error:
+            raise NotTaken(str(error)) from error
+        if answer.status in (408, 429) or answer.status >= 500:
+            raise NotTaken(
+                f"{self.base_url} answered HTTP {answer.status}.",
+                retry_after_seconds=answer.retry_after_seconds(datetime.now(UTC)),
+            )
+        return answer
 
     def _read(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None = None) -> Answer:
         answer = self._ask(method, path, params, content)
@@ -376,9 +401,16 @@ class Client:
             raise ReadRefused(f"{self.base_url} refused a look-up (HTTP {answer.status}).", http_status=answer.status)
         return answer
 
-    def _ask(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None) -> Answer:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        content: bytes | None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
         """What may be asked more than once, until it is answered."""
-        kind = {} if content is None else {"content-type": "application/json"}
+        kind = {**headers} if content is None else {"content-type": "application/json", **headers}
 
         def once(token: dict[str, str]) -> Answer:
             return _answer(

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from connector.audience.lacking import Lacking
 from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
 from connector.audience.senders import Sender, Senders
@@ -16,6 +17,7 @@ from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
 from connector.dispatch.planning import Plan, digest_of
 from connector.extension.provider import Provider
+from connector.extension.sink import Sink
 from connector.model.campaign import Campaign
 from connector.model.errors import CampaignError, Fault
 from connector.model.phone import Numbers
@@ -150,8 +152,8 @@ class Order:
             pass
         return digest_of(self.campaign, self.integration, self.source.digest())
 
-    def plan(self, provider: Provider, *, key: str | None, key_is_given: bool) -> Plan:
-        """What it is planned from."""
+    def plan(self, provider: Provider, sinks: Mapping[str, Sink], *, key: str | None, key_is_given: bool) -> Plan:
+        """What it is planned from; `sinks` are those that get its events."""
         return Plan(
             campaign=self.campaign,
             source=self.source,
@@ -161,4 +163,5 @@ class Order:
             limits=provider.limits_of(self.campaign.message),
             key=key,
             key_is_given=key_is_given,
+            lacking=Lacking(sinks, self.campaign.metadata),
         )

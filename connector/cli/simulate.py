@@ -116,6 +116,8 @@ def _url(host: str, port: int) -> str:
 def _tell(simulator: Simulator, options: Options, url: str, port: int) -> None:
     click.echo(f"The simulator of {simulator.title} answers on {url}; stop with Ctrl-C. For the configuration:\n")
     click.echo(configuration(simulator, url, options))
+    if simulator.table != "integrations":
+        return
     click.echo(
         "# Or by one command, once these variables are exported:\n"
         f"# {_setup(simulator, options, url)}\n\n"
@@ -146,8 +148,8 @@ def _write(url: str, number: str, text: str, as_json: bool) -> None:
 
 
 def first_simulator() -> str:
-    """The simulator that is used where none is named. Raises `InputError`."""
-    names = simulators()
+    """The provider's simulator that is used where none is named. Raises `InputError`."""
+    names = [name for name in simulators() if find(name).table == "integrations"]
     if not names:
         raise InputError("No simulator is installed; a provider's plugin brings one.")
     return names[0]

@@ -19,9 +19,11 @@ class Choice:
     campaigns: frozenset[str] | None = None
     recipient: str = "clear"
     key: Secret | None = None
+    without: str | None = None
+    """A campaign whose events it never gets."""
 
     @classmethod
-    def of(cls, settings: SinkSettings) -> Self:
+    def of(cls, settings: SinkSettings, *, without: str | None = None) -> Self:
         """What the settings of a sink say."""
         return cls(
             None if settings.only_statuses is None else frozenset(settings.only_statuses),
@@ -29,6 +31,7 @@ class Choice:
             None if settings.only_campaigns is None else frozenset(settings.only_campaigns),
             settings.recipient,
             settings.recipient_key,
+            without,
         )
 
     def wants(self, event: Event) -> bool:
@@ -39,8 +42,10 @@ class Choice:
 
     def concerns(self, integration: str | None, campaign: str | None) -> bool:
         """Whether the sink gets events of this campaign through this integration."""
-        return (self.integrations is None or integration in self.integrations) and (
-            self.campaigns is None or campaign in self.campaigns
+        return (
+            (self.integrations is None or integration in self.integrations)
+            and (self.campaigns is None or campaign in self.campaigns)
+            and (self.without is None or campaign != self.without)
         )
 
     def shown(self, event: Event) -> Event:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connector.audience.lacking import Lacking
 from connector.audience.reading import read_recipients
 from connector.audience.screening import MessageRow, Screen, Shape
 from connector.dispatch import gathering
@@ -31,6 +32,7 @@ class Screening:
 
     screen: Screen
     limits: Limits
+    lacking: Lacking
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, recipient: Recipient | Mapping[str, Any], key: str) -> Message:
@@ -41,6 +43,9 @@ class Screening:
             shape = list(self.screen.shapes.values())[row[2]]
             long = bool(shape.long_values)
             shape.long_values.clear()
+            if row[-1] is None:
+                self.lacking.note([row])
+                self.lacking.refuse()
         # Within a batch all values of a parameter travel in as many pieces, and no piece may be empty.
         alone = long and min(map(len, _values(shape, row))) < self.limits.max_pieces
         most = 1 if alone else min(self.limits.batch_recipients, MAX_BATCH_RECIPIENTS)

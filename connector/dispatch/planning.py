@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
+from connector.audience.lacking import Lacking
 from connector.audience.reading import RowSource
 from connector.audience.screening import MessageRow, Screen
 from connector.dispatch import batching, pace
@@ -70,6 +71,8 @@ class Plan:
     key: str | None
     """The key, where it is known before the rows are read."""
     key_is_given: bool
+    lacking: Lacking
+    """Finds those of whom a sink could not be told."""
 
 
 def digest_of(campaign: Campaign, integration: str, rows_digest: str) -> str:
@@ -175,6 +178,7 @@ def _store(ledger: Ledger, what: Plan, number: int) -> None:
     while chunk := list(islice(rows, CHUNK)):
         skipped = [row for row in chunk if row[-1] is not None]
         waiting = [row for row in chunk if row[-1] is None] if skipped else chunk
+        what.lacking.note(waiting)
         deltas = Counter(f"{totals.SKIPPED}{row[-1]}" for row in skipped)
         deltas.update({totals.WAITING: len(waiting), totals.ROWS: len(chunk)})
         with ledger.write() as connection:
@@ -187,6 +191,7 @@ def _store(ledger: Ledger, what: Plan, number: int) -> None:
                 )
             totals.add(connection, number, deltas)
         known = len(screen.shapes)
+    what.lacking.refuse()
 
 
 def insert_messages(connection: Connection, rows: list[MessageRow]) -> None:

@@ -7,6 +7,6 @@ imports one. `running` serves one in a thread; `serve` in the foreground.
 from connector.simulator.discovery import find, simulators
 from connector.simulator.options import Options, Phase
 from connector.simulator.serving import running, serve
-from connector.simulator.simulator import Simulator, configuration
+from connector.simulator.simulator import Simulator, SinkSimulator, configuration
 
-__all__ = ["Options", "Phase", "Simulator", "configuration", "find", "running", "serve", "simulators"]
+__all__ = ["Options", "Phase", "Simulator", "SinkSimulator", "configuration", "find", "running", "serve", "simulators"]

@@ -35,7 +35,7 @@ def simulated(provider: str) -> Iterator[Simulated]:
     options = simulator.Options()
     with tempfile.TemporaryDirectory(prefix="connector-") as folder, running(simulator, options) as base_url:
         settings = {
-            "integrations": {"simulated": simulator.settings(base_url, options)},
+            simulator.table: {"simulated": simulator.settings(base_url, options)},
             "storage": {"url": f"sqlite:///{Path(folder) / 'connector.db'}"},
         }
         yield Simulated(settings, simulator.secrets(options), base_url)

@@ -3,8 +3,9 @@
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
+from connector.model.errors import NotFound
 from connector.simulator.options import Options
 from connector.simulator.service import Service
 
@@ -20,6 +21,8 @@ class Simulator(ABC):
     title: ClassVar[str]
     """For people."""
     Options: ClassVar[type[Options]]
+    table: ClassVar[str] = "integrations"
+    """Where the configuration has its settings."""
 
     @abstractmethod
     def service(self, options: Any) -> Service:
@@ -42,10 +45,25 @@ class Simulator(ABC):
         """Rows for that campaign: `count` people who can be messaged, and some rows more that can't."""
 
 
+class SinkSimulator(Simulator):
+    """A local double of a platform that receives events; `settings` are a sink's table of the configuration.
+
+    Its account counts events by their ids in place of numbers.
+    """
+
+    table = "sinks"
+
+    def campaign(self) -> NoReturn:
+        raise NotFound(f"{self.title} receives events, and sends nothing: name a provider's simulator.")
+
+    def recipients(self, count: int) -> NoReturn:
+        raise NotFound(f"{self.title} receives events, and sends nothing: name a provider's simulator.")
+
+
 def configuration(simulator: Simulator, base_url: str, options: Any, name: str = "simulated") -> str:
     """What to put into a configuration to use a running simulator, as TOML, and the secrets to export."""
     settings = simulator.settings(base_url, options)
-    lines = [f"[integrations.{name}]", *(f"{key} = {_toml(value)}" for key, value in settings.items())]
+    lines = [f"[{simulator.table}.{name}]", *(f"{key} = {_toml(value)}" for key, value in settings.items())]
     exports = [f"# export {key}={shlex.quote(value)}" for key, value in simulator.secrets(options).items()]
     return "\n".join([*exports, *lines]) + "\n"
 

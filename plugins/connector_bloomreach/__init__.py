@@ -1,0 +1,1 @@
+"""Bloomreach Engagement: campaign events into a project."""

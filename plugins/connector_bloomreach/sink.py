@@ -1,0 +1,164 @@
+"""The sink: batches of `customers/events` commands."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic_core import to_json
+
+from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
+from connector.http import Http
+from connector.model.errors import ConfigurationError, ReadFailed, SinkStopped
+from connector.model.event import Event
+from connector_bloomreach.answers import Invalid, refusals
+from connector_bloomreach.settings import METADATA, BloomreachSettings
+
+MAX_COMMANDS = 50
+MAX_VALUE_BYTES = 16_384
+
+
+class Bloomreach(Sink):
+    """Tracks events in a project of Bloomreach Engagement.
+
+    Source: the Engagement API reference's pages "Batch commands", "Add event" and "Tracking API overview" (50
+    commands a request, 100 requests a second and address, times in seconds, values below 16 KB).
+    """
+
+    name = "bloomreach"
+    title = "Bloomreach Engagement"
+    Settings: ClassVar[type[SinkSettings]] = BloomreachSettings
+    batch_events: ClassVar[int] = MAX_COMMANDS
+    parallel: ClassVar[int] = 10
+    guidance = (
+        "You need a private API key of the project (Project settings, Access management, API), whose group has the "
+        "permission Events, Set, for the event type campaign or the one that it is mapped to. The base URL and the "
+        "project token stand on the same page."
+    )
+
+    def __init__(self, settings: BloomreachSettings, http: Http) -> None:
+        self._settings = settings
+        self._names = settings.names
+        self._values = settings.values
+        self._client = http.client(settings.base_url, timeout_seconds=settings.request_timeout_seconds)
+        self._project = f"/track/v2/projects/{settings.project_token}"
+        self.calls_per_second = settings.requests_per_second
+
+    def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:
+        dead, commands, sent = [], [], []
+        for event in events:
+            ids = self._ids(event.recipient, event.customer_id, event.metadata)
+            properties = self._properties(event)
+            wrong = _too_long(properties)
+            if not ids:
+                if self._settings.without_id == "refuse":
+                    dead.append(DeadLetter(event, f"This event has {self._missing()}, so its customer isn't known."))
+            elif wrong is not None:
+                dead.append(DeadLetter(event, f"The property {wrong} is longer than 16 KB."))
+            else:
+                commands.append(self._command(event, ids, properties))
+                sent.append(event)
+        return dead + self._send(sent, commands)
+
+    def _send(self, events: list[Event], commands: list[dict[str, Any]]) -> list[DeadLetter]:
+        if not commands:
+            return []
+        answer = self._client.post_events(
+            f"{self._project}/batch", to_json({"commands": commands}), self._authorization()
+        )
+        try:
+            reasons = refusals(answer, len(commands))
+        except Invalid as error:
+            if len(events) == 1:
+                return [DeadLetter(events[0], str(error))]
+            # Which of them is to blame isn't said.
+            half = len(events) // 2
+            return self._send(events[:half], commands[:half]) + self._send(events[half:], commands[half:])
+        return [DeadLetter(event, reason) for event, reason in zip(events, reasons, strict=True) if reason is not None]
+
+    def _command(self, event: Event, ids: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "name": "customers/events",
+            "command_id": event.id,
+            "data": {
+                "customer_ids": ids,
+                "event_type": self._settings.event_type,
+                "timestamp": event.occurred_at.timestamp(),
+                "properties": properties,
+            },
+        }
+
+    def _properties(self, event: Event) -> dict[str, Any]:
+        properties = {}
+        for field, name in self._names.items():
+            value: Any
+            if field == "action_type":
+                value = self._settings.action_type
+            elif field == "status":
+                value = self._values.get(event.status, event.status.value)
+            elif field.startswith(METADATA):
+                value = event.metadata.get(field.removeprefix(METADATA))
+            else:
+                value = getattr(event, field)
+            if value is not None:
+                properties[name] = value
+        return properties
+
+    def _ids(self, recipient: str | None, customer_id: str | None, metadata: Mapping[str, Any]) -> dict[str, str]:
+        """The customer's IDs: a value has at least one letter or digit."""
+        ids = {}
+        for name, source in self._settings.customer_ids.items():
+            value: Any
+            if source == "customer_id":
+                value = customer_id
+            elif source == "recipient":
+                value = recipient
+            elif source == "recipient_with_plus":
+                value = f"+{recipient}" if recipient else None
+            else:
+                value = metadata.get(source.removeprefix(METADATA))
+            if value is not None and any(map(str.isalnum, str(value))):
+                ids[name] = str(value)
+        return ids
+
+    def _missing(self) -> str:
+        return f"no {' or '.join(self._settings.customer_ids.values())}"
+
+    def lacks(self, recipient: str, customer_id: str | None, metadata: Mapping[str, Any]) -> str | None:
+        if self._settings.without_id == "leave_out" or self._ids(recipient, customer_id, metadata):
+            return None
+        return self._missing()
+
+    def _authorization(self) -> dict[str, str]:
+        settings = self._settings
+        try:
+            if settings.api_token is not None:
+                return {"authorization": f"Token {settings.api_token.recent()}"}
+            secret = settings.api_secret.recent() if settings.api_secret is not None else ""
+        except ConfigurationError as error:
+            raise SinkStopped(str(error)) from error
+        key = base64.b64encode(f"{settings.api_key_id}:{secret}".encode()).decode()
+        return {"authorization": f"Basic {key}"}
+
+    def check(self) -> list[CheckResult]:
+        """Ask for the server's time; whether events may be tracked can't be tried without tracking one."""
+        try:
+            answer = self._client.repeatable("GET", f"{self._project}/system/time", headers=self._authorization())
+        except SinkStopped as error:
+            return [CheckResult("credentials", False, str(error), reached=False)]
+        except ReadFailed as error:
+            return [CheckResult("credentials", False, str(error), reached=False)]
+        if answer.status != 200:
+            return [CheckResult("credentials", False, f"Bloomreach refused them (HTTP {answer.status}).")]
+        unproved = f"Whether they may track {self._settings.event_type} can't be tried without tracking an event."
+        return [
+            CheckResult("address", True, "Bloomreach answers for this project."),
+            CheckResult("permission", None, unproved),
+        ]
+
+
+def _too_long(properties: Mapping[str, Any]) -> str | None:
+    """The property whose value is longer than the platform takes."""
+    for name, value in properties.items():
+        if isinstance(value, str | dict | list) and len(to_json(value)) >= MAX_VALUE_BYTES:
+            return name
+    return None
