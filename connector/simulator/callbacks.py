@@ -17,12 +17,17 @@ RECOVERY = 100
 """After a 429 one more callback at a time goes out for every so many that are answered."""
 
 
-class _Callback:
-    __slots__ = ("body", "headers", "tries", "url")
+Sign = Callable[[bytes], Mapping[str, str]]
+"""Gives the headers of a callback with this body."""
 
-    def __init__(self, url: str, body: bytes) -> None:
+
+class _Callback:
+    __slots__ = ("body", "headers", "sign", "tries", "url")
+
+    def __init__(self, url: str, body: bytes, sign: Sign) -> None:
         self.url = url
         self.body = body
+        self.sign = sign
         self.headers: Mapping[str, str] | None = None
         self.tries = 0
 
@@ -33,6 +38,7 @@ class Deliverer:
     2xx is done. 429, 5xx and connection errors are tried again after each of `waits_seconds`, then given
     up; any other answer drops the callback. A 429 also halves how many are on their way at the same time, which
     grows again with what is answered. `sign` gives a body's headers at its first try; later tries carry the same.
+    First tries leave at `per_second` at most; None: as they come.
     """
 
     def __init__(
@@ -40,12 +46,15 @@ class Deliverer:
         faults: Faults,
         *,
         waits_seconds: Sequence[float],
-        sign: Callable[[bytes], Mapping[str, str]],
+        sign: Sign,
         connections: int,
+        per_second: float | None = None,
     ) -> None:
         self._faults = faults
         self._waits = waits_seconds
         self._sign = sign
+        self._gap_seconds = 1 / per_second if per_second else 0.0
+        self._next_at = 0.0
         self._ready: deque[_Callback] = deque()
         self._later: list[tuple[float, int, _Callback]] = []
         self._order = count()
@@ -77,8 +86,8 @@ class Deliverer:
         if self._poster is not None:
             self._poster.close()
 
-    def submit(self, url: str, body: bytes) -> None:
-        """Take a callback, or lose, double or shuffle it as the faults say."""
+    def submit(self, url: str, body: bytes, sign: Sign | None = None) -> None:
+        """Take a callback, or lose, double or shuffle it as the faults say; `sign` where it has a secret of its own."""
         if self._faults.happens("callback_lost"):
             self._count("lost")
             return
@@ -88,9 +97,10 @@ class Deliverer:
         for _ in range(2 if doubled else 1):
             if self._faults.happens("callback_shuffled"):
                 self._count("shuffled")
-                self._put(_Callback(url, body), self._faults.throw() * SHUFFLED_WITHIN_SECONDS)
+                delay_seconds = self._faults.throw() * SHUFFLED_WITHIN_SECONDS
             else:
-                self._put(_Callback(url, body), 0.0)
+                delay_seconds = 0.0
+            self._put(_Callback(url, body, sign or self._sign), delay_seconds)
 
     def hold(self, held: bool) -> None:
         """Send nothing, or go on."""
@@ -183,15 +193,24 @@ class Deliverer:
                 while self._later and self._later[0][0] <= now:
                     self._ready.append(heapq.heappop(self._later)[2])
                 if self._ready and not self._held and self._in_flight < self._at_once:
-                    self._in_flight += 1
-                    return self._ready.popleft()
-                self._changed.wait(self._later[0][0] - now if self._later else None)
+                    if now >= self._next_at or self._ready[0].tries:
+                        return self._take(now)
+                    self._changed.wait(self._next_at - now)
+                else:
+                    self._changed.wait(self._later[0][0] - now if self._later else None)
             return None
+
+    def _take(self, now: float) -> _Callback:
+        callback = self._ready.popleft()
+        self._in_flight += 1
+        if not callback.tries:
+            self._next_at = max(self._next_at, now - self._gap_seconds) + self._gap_seconds
+        return callback
 
     def _post(self, callback: _Callback) -> int | None:
         callback.tries += 1
         if callback.headers is None:
-            callback.headers = self._sign(callback.body)
+            callback.headers = callback.sign(callback.body)
         try:
             return self._open().post(callback.url, callback.body, callback.headers)
         except AnswerLost:

@@ -76,20 +76,17 @@ class Options(BaseModel):
     """Times in which something else holds."""
 
     def at(self, second: float) -> Mapping[str, Any]:
-        """What holds then: every setting that a phase may stand in for; `faults` are those of the phases alone."""
-        held: dict[str, Any] = {name: getattr(self, name) for name in _SHARED}
-        held["faults"] = {}
+        """What holds then: every setting, or what a phase has in its place; `faults` are those of the phases alone."""
+        held: dict[str, Any] = {**dict(self), "faults": {}}
         for phase in self.phases:
             if phase.holds(second):
                 held["faults"].update(phase.faults)
-                held |= {name: given for name in _SHARED if (given := getattr(phase, name)) is not None}
+                held |= {
+                    name: given for name, given in phase if name in held and given is not None and name != "faults"
+                }
         return held
 
     def turns(self) -> list[float]:
         """The seconds at which something else begins to hold."""
         ends = {phase.to_second for phase in self.phases if phase.to_second is not None}
         return sorted({phase.from_second for phase in self.phases} | ends)
-
-
-_SHARED = Options.model_fields.keys() & Phase.model_fields.keys() - {"faults"}
-"""Settings that a phase may stand in for."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import phonenumbers
 from pydantic import AfterValidator, WithJsonSchema
@@ -30,19 +30,27 @@ class Fate:
         return cls(status, int(code))
 
 
-class Mix:
+Drawn = TypeVar("Drawn")
+"""What a provider's outcomes are: `Fate`, or what its own simulator reads."""
+Read = Callable[[str], Drawn]
+"""Reads an outcome from how it is written. Raises `InputError`."""
+Rules = Mapping[str, str | Mapping[str, float]]
+"""Digits, or the code of a country, to an outcome or a mix."""
+
+
+class Mix(Generic[Drawn]):
     """One outcome, or several with their weights. Raises `InputError`."""
 
-    def __init__(self, given: str | Mapping[str, float]) -> None:
+    def __init__(self, given: str | Mapping[str, float], read: Read[Drawn]) -> None:
         weights = {given: 1.0} if isinstance(given, str) else given
-        self._fates = [Fate.read(text) for text in weights]
+        self._fates = [read(text) for text in weights]
         self._bounds = list(accumulate(_weight(text, weight) for text, weight in weights.items()))
         if not self._bounds or self._bounds[-1] <= 0:
             raise InputError("The outcomes need at least one weight above 0.")
         self._whole = self._bounds[-1]
         self._last = len(self._fates) - 1
 
-    def draw(self, drawn: float) -> Fate:
+    def draw(self, drawn: float) -> Drawn:
         """The outcome for a number from 0 to 1."""
         return self._fates[min(bisect(self._bounds, drawn * self._whole), self._last)]
 
@@ -57,37 +65,38 @@ def _weight(text: str, weight: float) -> float:
     return number
 
 
-class Outcomes:
+class Outcomes(Generic[Drawn]):
     """The fate of every number.
 
-    `mix` gives each outcome, written `Status:code`, its weight. Rules come before it, each with one outcome or a mix
-    of its own: `endings` and `beginnings` for numbers that end or begin with some digits, the longest that fits;
-    then `countries`, by ISO code. Raises `InputError`.
+    `mix` gives each outcome, written as `read` reads it, its weight. Rules come before it, each with one outcome or
+    a mix of its own: `endings` and `beginnings` for numbers that end or begin with some digits, the longest that
+    fits; then `countries`, by ISO code. Raises `InputError`.
     """
 
     def __init__(
         self,
         mix: Mapping[str, float],
-        endings: Mapping[str, str | Mapping[str, float]],
-        seed: int,
+        endings: Rules,
+        seed: int | str,
         *,
-        beginnings: Mapping[str, str | Mapping[str, float]] | None = None,
-        countries: Mapping[str, str | Mapping[str, float]] | None = None,
+        read: Read[Drawn],
+        beginnings: Rules | None = None,
+        countries: Rules | None = None,
     ) -> None:
-        self._mix = Mix(mix)
-        self._endings = _by_digits(endings)
-        self._beginnings = _by_digits(beginnings or {})
-        self._countries = _by_country(countries or {})
+        self._mix = Mix(mix, read)
+        self._endings = _by_digits(endings, read)
+        self._beginnings = _by_digits(beginnings or {}, read)
+        self._countries = _by_country(countries or {}, read)
         self._ruled = bool(self._endings or self._beginnings or self._countries)
         self._numbers = Numbers()
         self._salt = str(seed).encode()[:16]
 
-    def of(self, number: str) -> Fate:
+    def of(self, number: str) -> Drawn:
         """What becomes of a message to this number, given as digits."""
         drawn = int.from_bytes(blake2b(number.encode(), digest_size=7, salt=self._salt).digest(), "big") / (1 << 56)
         return (self._rule_for(number) if self._ruled else self._mix).draw(drawn)
 
-    def _rule_for(self, number: str) -> Mix:
+    def _rule_for(self, number: str) -> Mix[Drawn]:
         for digits, mix in self._endings:
             if number.endswith(digits):
                 return mix
@@ -108,54 +117,65 @@ class Outcomes:
         return ""
 
 
-def _by_digits(rules: Mapping[str, str | Mapping[str, float]]) -> list[tuple[str, Mix]]:
+def _by_digits(rules: Rules, read: Read[Drawn]) -> list[tuple[str, Mix[Drawn]]]:
     for digits in rules:
         if not (digits.isascii() and digits.isdecimal()):
             raise InputError(f"{digits!r} is no part of a phone number; write digits alone, as in 0199=Failed:150.")
-    return sorted(((digits, Mix(given)) for digits, given in rules.items()), key=lambda rule: -len(rule[0]))
+    return sorted(((digits, Mix(given, read)) for digits, given in rules.items()), key=lambda rule: -len(rule[0]))
 
 
-def _by_country(rules: Mapping[str, str | Mapping[str, float]]) -> dict[str, Mix]:
+def _by_country(rules: Rules, read: Read[Drawn]) -> dict[str, Mix[Drawn]]:
     for country in rules:
         if country not in phonenumbers.SUPPORTED_REGIONS:
             raise InputError(f"{country!r} is no country; write its ISO code, as in SE=Failed:150.")
-    return {country: Mix(given) for country, given in rules.items()}
+    return {country: Mix(given, read) for country, given in rules.items()}
 
 
-Value = TypeVar("Value")
+class Writing(Generic[Drawn]):
+    """How a provider's outcomes are written: what goes into the annotations of fields of options."""
+
+    def __init__(self, read: Read[Drawn], outcome: dict[str, Any]) -> None:
+        """`outcome`: the JSON Schema of one."""
+        mix = {
+            "type": "object",
+            "propertyNames": outcome,
+            "additionalProperties": {"type": "number", "minimum": 0},
+            "minProperties": 1,
+        }
+        rules = {"type": "object", "additionalProperties": {"anyOf": [outcome, mix]}}
+        self.mix_check = _checked(lambda given: Mix(given, read))
+        self.mix_schema = WithJsonSchema(mix)
+        self.digits_check = _checked(lambda given: _by_digits(given, read))
+        self.countries_check = _checked(lambda given: _by_country(given, read))
+        self.rules_schema = WithJsonSchema(rules)
 
 
-def _checked(check: Callable[[Value], Any]) -> Callable[[Value], Value]:
+def _checked(check: Callable[[Any], Any]) -> AfterValidator:
     """A validator that says in our words what is wrong."""
 
-    def validate(value: Value) -> Value:
+    def validate(value: Any) -> Any:
         try:
             check(value)
         except InputError as error:
             raise ValueError(str(error)) from None
         return value
 
-    return validate
+    return AfterValidator(validate)
 
 
-_OUTCOME: dict[str, Any] = {
-    "type": "string",
-    "pattern": "^[^:]+:[0-9]+$",
-    "examples": ["Failed:150"],
-    "description": "A status, and the code that goes with it.",
-}
-_MIX: dict[str, Any] = {
-    "type": "object",
-    "propertyNames": _OUTCOME,
-    "additionalProperties": {"type": "number", "minimum": 0},
-    "minProperties": 1,
-}
-_RULES: dict[str, Any] = {"type": "object", "additionalProperties": {"anyOf": [_OUTCOME, _MIX]}}
+_CODED = Writing(
+    Fate.read,
+    {
+        "type": "string",
+        "pattern": "^[^:]+:[0-9]+$",
+        "examples": ["Failed:150"],
+        "description": "A status, and the code that goes with it.",
+    },
+)
 
-OutcomeMix = Annotated[Mapping[str, float], AfterValidator(_checked(Mix)), WithJsonSchema(_MIX)]
+OutcomeMix = Annotated[Mapping[str, float], _CODED.mix_check, _CODED.mix_schema]
 """Outcome, written `Status:code`, to its weight, as a field of options."""
-Rules = Mapping[str, str | Mapping[str, float]]
-DigitRules = Annotated[Rules, AfterValidator(_checked(_by_digits)), WithJsonSchema(_RULES)]
+DigitRules = Annotated[Rules, _CODED.digits_check, _CODED.rules_schema]
 """Digits to an outcome or a mix, as a field of options."""
-CountryRules = Annotated[Rules, AfterValidator(_checked(_by_country)), WithJsonSchema(_RULES)]
+CountryRules = Annotated[Rules, _CODED.countries_check, _CODED.rules_schema]
 """ISO code of a country to an outcome or a mix, as a field of options."""

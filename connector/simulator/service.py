@@ -16,7 +16,7 @@ The simulator's own paths, for tests and people:
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from connector.model.errors import InputError
 from connector.simulator.callbacks import Deliverer
 from connector.simulator.faults import Faults
 from connector.simulator.options import Options
-from connector.simulator.outcomes import Outcomes
+from connector.simulator.outcomes import Fate, Outcomes
 from connector.simulator.queue import AccountQueue
 from connector.simulator.tally import Tally
 
@@ -51,6 +51,7 @@ class Call:
     method: str
     path: str
     query: dict[str, str]
+    """What is given several times is joined by commas."""
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
@@ -86,6 +87,7 @@ class Service(ABC):
             waits_seconds=[wait * options.retry_seconds for wait in retry_waits],
             sign=self.sign,
             connections=options.callback_connections,
+            per_second=self.callbacks_per_second(options),
         )
         self.reports_due = 0
         """Messages that were sent and whose end is not reported yet."""
@@ -93,6 +95,10 @@ class Service(ABC):
         self._held = 0
         self._released = asyncio.Event()
         self._stopping = asyncio.Event()
+
+    def callbacks_per_second(self, options: Any) -> float | None:
+        """How many callbacks go out for the first time in a second, at most; None: as many as may be on their way."""
+        return None
 
     @abstractmethod
     async def answer(self, call: Call) -> Answer:
@@ -122,14 +128,19 @@ class Service(ABC):
         """Let hold what the phases say of this second."""
         held = self._phased.at(second)
         self.faults.during(held["faults"])
+        self.take_up(held)
+        self.queue.pace(held["messages_per_second"])
+
+    def take_up(self, held: Mapping[str, Any]) -> None:
+        """Let hold from now on what the settings say that a phase may change."""
         self.outcomes = Outcomes(
             held["outcomes"],
             held["endings"],
             self._phased.seed,
+            read=Fate.read,
             beginnings=held["beginnings"],
             countries=held["countries"],
         )
-        self.queue.pace(held["messages_per_second"])
 
     def _start_phases(self) -> None:
         """Count seconds from now."""
@@ -332,10 +343,17 @@ async def _read(scope: Scope, receive: Receive) -> Call | None:
     return Call(
         scope["method"],
         scope["path"],
-        dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+        _query(scope["query_string"].decode("latin-1")),
         {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         body,
     )
+
+
+def _query(text: str) -> dict[str, str]:
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    return query
 
 
 async def _gone(receive: Receive) -> None:

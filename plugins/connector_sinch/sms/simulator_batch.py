@@ -1,7 +1,5 @@
 """A batch inside the simulated SMS API, and the reports on it."""
 
-import random
-import time
 from collections.abc import Container
 from datetime import datetime
 from functools import lru_cache
@@ -17,14 +15,6 @@ EXPIRED_INSIDE = Fate("Aborted", 406)
 CANCELLED = Fate("Cancelled", 407)
 NO_ORIGINATOR = Fate("Aborted", 410)
 TOO_MANY_PARTS = Fate("Aborted", 411)
-
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def new_id(dice: random.Random) -> str:
-    """A ULID: 26 characters, the time first."""
-    number = (time.time_ns() // 1_000_000) << 80 | dice.getrandbits(80)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector_sinch.sms.simulator_batch import new_id, stamp
+from connector_sinch.sms.simulator_batch import stamp
 from connector_sinch.sms.simulator_request import (
     CONSTRAINT,
     FORMAT,
@@ -18,6 +18,7 @@ from connector_sinch.sms.simulator_request import (
     read_numbers,
     read_object,
 )
+from connector_sinch.ulid import new_ulid
 
 MAX_NAME = 20
 MAX_MEMBERS = 10_000
@@ -78,7 +79,7 @@ class Groups:
 
     def create(self, content: Any, now: datetime) -> Group:
         fields = self._read(content, _WHOLE)
-        group = Group(new_id(self._dice), now, now, None, {}, [], None)
+        group = Group(new_ulid(self._dice), now, now, None, {}, [], None)
         self._put(group, fields)
         self._groups[group.id] = group
         return group

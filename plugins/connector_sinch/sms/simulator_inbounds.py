@@ -4,7 +4,7 @@ import random
 from datetime import datetime
 from typing import Any
 
-from connector_sinch.sms.simulator_batch import new_id, stamp
+from connector_sinch.sms.simulator_batch import stamp
 from connector_sinch.sms.simulator_request import (
     CONSTRAINT,
     FORMAT,
@@ -18,6 +18,7 @@ from connector_sinch.sms.simulator_request import (
     read_number,
     read_object,
 )
+from connector_sinch.ulid import new_ulid
 
 OWN_NUMBER = "12015550100"
 """The plan's number, where people write to who answer no number."""
@@ -47,7 +48,7 @@ class Inbounds:
         """Take a message; `to` and `client_reference` are those of the batch it answers, where it says nothing."""
         inbound = {
             "type": written["type"],
-            "id": new_id(self._dice),
+            "id": new_ulid(self._dice),
             "from": written["from"],
             "to": written.get("to") or to or OWN_NUMBER,
             "body": written["body"],

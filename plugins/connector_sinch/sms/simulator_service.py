@@ -32,7 +32,6 @@ from connector_sinch.sms.simulator_batch import (
     TOO_MANY_PARTS,
     Batch,
     State,
-    new_id,
     stamp,
 )
 from connector_sinch.sms.simulator_groups import Groups
@@ -51,6 +50,7 @@ from connector_sinch.sms.simulator_request import (
     read_object,
     read_update,
 )
+from connector_sinch.ulid import new_ulid
 
 RETENTION = timedelta(days=14)
 """Batches are listed this long."""
@@ -227,7 +227,7 @@ class SmsService(Service):
             self._check(request)
         except Problem as problem:
             return problem.answer()
-        batch = Batch(new_id(self._dice), request, now)
+        batch = Batch(new_ulid(self._dice), request, now)
         self._batches[batch.id] = batch
         self._enter(batch)
         return json_answer(201, batch.as_answered())
@@ -496,7 +496,7 @@ class SmsService(Service):
         secret = self._options.callback_secret
         if secret is None:
             return self._basic
-        nonce = new_id(self._dice)
+        nonce = new_ulid(self._dice)
         timestamp = str(int(time.time()))
         return {
             **self._basic,
