@@ -47,13 +47,17 @@ def read(file: TextIO, *, app_id: str, source: str) -> Iterator[dict[str, Any]]:
             f"{source}: {found}. Columns are {', '.join(COLUMNS)}, and the names of channels ({', '.join(Channel)})."
         )
     faults = []
-    for row in rows:
-        try:
-            yield _read_row(row, app_id)
-        except InputError as error:
-            faults.append(Fault(f"line {rows.line_num}", str(error), source))
-            if len(faults) == MAX_FAULTS:
-                break
+    try:
+        for row in rows:
+            try:
+                yield _read_row(row, app_id)
+            except InputError as error:
+                faults.append(Fault(f"line {rows.line_num}", str(error), source))
+                if len(faults) == MAX_FAULTS:
+                    break
+    except (csv.Error, UnicodeDecodeError) as error:
+        faults.append(Fault(f"after line {rows.line_num}", "This is no CSV in UTF-8; save the file anew.", source))
+        raise InputError(faults) from error
     if faults:
         raise InputError(faults)
 
@@ -65,7 +69,7 @@ def _read_row(row: Mapping[str, Any], app_id: str) -> dict[str, Any]:
     identities = [_read_identity(word, app_id) for word in texts.get("identities", "").split(";") if word.strip()]
     for channel in Channel:
         if texts.get(channel):
-            identities.append(_identity(channel, "", texts[channel], app_id))
+            identities.append(identity_on(channel, texts[channel], None, app_id=app_id))
     if not identities:
         raise InputError("it has no identity: fill identities, or a column named like a channel.")
     return contact(
@@ -81,10 +85,11 @@ def _read_identity(word: str, app_id: str) -> dict[str, str]:
     if not colon:
         raise InputError("an identity is written CHANNEL:identity, as in SMS:+12015550123.")
     channel, _, app = where.partition("/")
-    return _identity(channel, app, unquote(value), app_id)
+    return identity_on(channel, unquote(value), app or None, app_id=app_id)
 
 
-def _identity(channel: str, app: str, value: str, app_id: str) -> dict[str, str]:
+def identity_on(channel: str, value: str, app: str | None, *, app_id: str) -> dict[str, str]:
+    """An identity as the API takes it; where it must belong to an app and names none, to `app_id`."""
     return identity(channel, value, app or (app_id if channel in APP_SCOPED else None))
 
 
