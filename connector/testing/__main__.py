@@ -4,15 +4,20 @@ import argparse
 import sys
 
 from connector.simulator import simulators
-from connector.testing import sweep
+from connector.testing import pairs, sweep
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m connector.testing", description="The fault kit on a simulator.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, module in {"sweep": sweep}.items():
+    for name, module in {"sweep": sweep, "pairs": pairs}.items():
         described = module.__doc__ or ""
-        command = commands.add_parser(name, help=described.partition("\n")[0], description=described)
+        command = commands.add_parser(
+            name,
+            help=described.partition("\n")[0],
+            description=described,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.add_argument("provider", help="a provider that has a simulator", choices=simulators())
         module.arguments(command)
         command.set_defaults(main=module.main)

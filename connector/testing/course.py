@@ -27,6 +27,7 @@ SOON = timedelta(seconds=0.1)
 
 HANDED_OVER = "handed-over"
 MOMENTS = "moments.json"
+MET = "met"
 LOG = "log.txt"
 
 
@@ -66,7 +67,7 @@ def run(course: Course, fate: Fate | None = None) -> None:
     """Go through the course; the moments that were met are written down at the end."""
     logging.basicConfig(filename=course.folder / LOG, format="%(process)d %(asctime)s %(name)s %(message)s")
     _hurry()
-    reached = Count() if fate is None else Ends(fate.moment, fate.times, fate.by)
+    reached = Count() if fate is None else Ends(fate.moment, fate.times, fate.by, course.folder / MET)
     with watched(reached):
         _go(course)
     (course.folder / MOMENTS).write_text(json.dumps(reached.times))

@@ -4,12 +4,12 @@ Production knows nothing of this: commits are seen by the events of the database
 of the HTTP transport, callbacks by what the receiving edge is given to read and to answer with.
 """
 
-import os
 import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -133,14 +133,20 @@ class Count:
 
 
 class Ends(Count):
-    """Sends this process a signal when a moment comes for the n-th time: SIGKILL ends it, SIGSTOP freezes it."""
+    """Sends this process a signal when a moment comes for the n-th time: SIGKILL ends it, SIGSTOP freezes it.
 
-    def __init__(self, moment: str, times: int, by: signal.Signals = signal.SIGKILL) -> None:
+    `met` is a file that is made just before.
+    """
+
+    def __init__(self, moment: str, times: int, by: signal.Signals, met: Path) -> None:
         super().__init__()
         self._moment = moment
         self._times = times
         self._by = by
+        self._met = met
 
     def __call__(self, moment: str) -> None:
         if self.reach(moment) == self._times and moment == self._moment:
-            os.kill(os.getpid(), self._by)
+            self._met.touch()
+            # To the process, another thread of it might be stopped first, and this one go on for a while.
+            signal.pthread_kill(threading.get_ident(), self._by)

@@ -1,13 +1,17 @@
 """A provider's simulator as a test needs it: it refuses whom it is told to, and what it saw can be asked."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from connector.http import Answer
+from connector.model.errors import ConnectorError
 from connector.simulator import Simulator, running
 from connector.simulator.service import Call, Service
+
+IDLE_WITHIN_SECONDS = 30.0
 
 
 @dataclass
@@ -43,6 +47,19 @@ class Stage:
     def accepted(self) -> dict[str, int]:
         """Number to how often it was accepted, over all batches that weren't cancelled before their time."""
         return dict(self.service.tally.accepted)
+
+    def faults(self, **values: str | float) -> None:
+        """Replace all faults."""
+        self.service.faults.set(values)
+
+    def idle(self) -> None:
+        """Wait until nothing is to be sent, reported or called back any more; not for what is scheduled."""
+        service = self.service
+        ends = time.monotonic() + IDLE_WITHIN_SECONDS
+        while service.queue.waiting or service.reports_due or service.callbacks.waiting:
+            if time.monotonic() > ends:
+                raise ConnectorError("The simulator does not come to rest.")
+            time.sleep(0.002)
 
     def _watch(self, service: Service) -> None:
         answer, settle = service.answer, service.callbacks._settle

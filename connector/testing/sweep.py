@@ -1,26 +1,31 @@
-"""The sweep: a process is killed at every commit, and at every step of every request and callback, one at a time.
+"""The sweep: a process is killed, or frozen, at every commit and every step of every request and callback.
 
 First a process goes through its course (`course.py`) undisturbed, on the provider's simulator, to see which moments
 there are. Then, for each of them, another process is killed (SIGKILL) just there, on a new ledger; a second one goes
-on to the end; and the ledger is compared with what the simulator accepted. `--points` takes so many of the moments,
-spread over all kinds. Exit status 1 when anybody was lost, messaged twice or miscounted.
+on to the end; and the ledger is compared with what the simulator accepted. With `--freeze` it is stopped there
+(SIGSTOP) until its deadlines have passed, and goes on itself. `--points` takes so many of the moments, spread over all
+kinds. Exit status 1 when anybody was lost, messaged twice or miscounted.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
+import signal
 import socket
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sqlalchemy import select
@@ -32,7 +37,7 @@ from connector.model.event import EventKind, Status
 from connector.model.report import ReceiptKind, Report, ReportSource
 from connector.simulator import Simulator, find
 from connector.testing import course
-from connector.testing.course import CALLED_OFF, HANDED_OVER, LOG, MOMENTS, SENT, Course, Fate
+from connector.testing.course import CALLED_OFF, HANDED_OVER, LOG, MET, MOMENTS, SENT, Course, Fate
 from connector.testing.stage import Stage, lit
 
 PEOPLE = 16
@@ -52,6 +57,8 @@ FAULTS = {
 SECONDS = 90.0
 """How long a process may take."""
 KILLED = -9
+FROZEN_SECONDS = 2.5
+"""Longer than a request may take and than the doubt window."""
 
 
 @dataclass
@@ -115,12 +122,17 @@ def _free_port() -> int:
     return port
 
 
-def _process(course_: Course, fate: Fate | None) -> int | None:
-    """The exit code of a process that goes through the course; None: it took too long."""
+def start(course_: Course, fate: Fate | None) -> BaseProcess:
+    """A process that goes through the course."""
     process = _CONTEXT.Process(target=course.run, args=(course_, fate))
     # Starting one looks after the others, too: two threads must not both take the code of one.
     with _ASKING:
         process.start()
+    return process
+
+
+def end_of(process: BaseProcess) -> int | None:
+    """The exit code of a process that goes through the course; None: it took too long."""
     ended = wait([process.sentinel], SECONDS)
     if not ended:
         process.kill()
@@ -139,30 +151,45 @@ _CONTEXT.set_forkserver_preload(["connector.testing.sweep", *({"pytest"} & sys.m
 def count(simulator: Simulator) -> Counter[str]:
     """The moments of an undisturbed course, and how often each comes. Raises `ConnectorError`."""
     with staged(simulator) as (stage, course_):
-        if (code := _process(course_, None)) != 0:
+        if (code := end_of(start(course_, None))) != 0:
             raise ConnectorError(f"The undisturbed course ended with {code}.\n{_log(course_)}")
         if wrong := at_the_end(stage, course_):
             raise ConnectorError("The undisturbed course went wrong: " + "; ".join(wrong))
         return Counter(json.loads((course_.folder / MOMENTS).read_text()))
 
 
-def kill(simulator: Simulator, fate: Fate) -> Result:
-    """Kill a process at one moment, let another one go on, and compare."""
+def meet(simulator: Simulator, fate: Fate) -> Result:
+    """Kill or freeze a process at one moment, let another one or itself go on, and compare."""
     with staged(simulator) as (stage, course_):
         result = Result(fate)
-        code = _process(course_, fate)
-        result.reached = code == KILLED
-        if code not in (0, KILLED):
-            result.wrong.append(f"the process ended with {code} before it was killed")
-        if result.reached:
-            result.wrong += [f"after the kill: {each}" for each in at_any_time(stage, course_)]
-            code = _process(course_, None)
-            if code != 0:
-                result.wrong.append(f"the process that went on ended with {code}")
+        process = start(course_, fate)
+        if fate.by is signal.SIGSTOP:
+            result.reached = thaw(process, course_)
+            code = end_of(process)
+        else:
+            code = end_of(process)
+            result.reached = code == KILLED
+            if result.reached:
+                result.wrong += [f"after the kill: {each}" for each in at_any_time(stage, course_)]
+                code = end_of(start(course_, None))
+        if code != 0:
+            result.wrong.append(f"the process ended with {code}")
         result.wrong += at_the_end(stage, course_)
         if result.wrong:
             result.log = _log(course_) + _ledger(course_)
         return result
+
+
+def thaw(process: BaseProcess, course_: Course) -> bool:
+    """Wait until a process is frozen, and let it go on when its deadlines have passed; False: it ended before."""
+    met = course_.folder / MET
+    while not met.exists():
+        if wait([process.sentinel], 0.02):
+            return False
+    time.sleep(FROZEN_SECONDS)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGCONT)
+    return True
 
 
 def _log(course_: Course) -> str:
@@ -258,36 +285,40 @@ def _miscounted(stage: Stage, course_: Course) -> list[str]:
 
 
 def sweep(simulator: Simulator, fates: Iterable[Fate], lanes: int = 8) -> Iterator[Result]:
-    """Kill at each of these moments, some at the same time; results come in their order."""
+    """Kill or freeze at each of these moments, some at the same time; results come in their order."""
     with ThreadPoolExecutor(lanes) as pool:
-        yield from pool.map(partial(kill, simulator), fates)
+        yield from pool.map(partial(meet, simulator), fates)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=int, help="so many moments, spread over all kinds; else every one")
     parser.add_argument("--lanes", type=int, default=8, help="how many are killed at the same time")
+    parser.add_argument("--freeze", action="store_true", help="freeze it for a while instead of killing it")
     parser.add_argument("--at", nargs=2, metavar=("MOMENT", "TIMES"), help="this moment only, at its n-th time")
 
 
 def main(options: argparse.Namespace) -> int:
     simulator = find(options.provider)
+    what = "frozen" if options.freeze else "killed"
     if options.at:
         fates = [Fate(options.at[0], int(options.at[1]))]
     else:
         moments = count(simulator)
         fates = spread(moments, options.points)
-        print(f"{moments.total()} moments of {len(moments)} kinds; killed at {len(fates)} of them.", flush=True)
-    killed: Counter[str] = Counter()
+        print(f"{moments.total()} moments of {len(moments)} kinds; {what} at {len(fates)} of them.", flush=True)
+    if options.freeze:
+        fates = [replace(fate, by=signal.SIGSTOP) for fate in fates]
+    met: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     bad: list[Result] = []
     for result in sweep(simulator, fates, options.lanes):
-        (killed if result.reached else missed)[result.fate.moment] += 1
+        (met if result.reached else missed)[result.fate.moment] += 1
         if result.wrong:
             bad.append(result)
             print(f"\n{result.fate.moment!r} {result.fate.times}", *result.wrong, sep="\n  ")
             print(result.log, flush=True)
-    print(f"\n{'moment':<44} {'killed':>7} {'not met':>8}")
-    for moment in sorted({*killed, *missed}):
-        print(f"{moment:<44} {killed[moment]:>7} {missed[moment]:>8}")
-    print(f"\n{killed.total()} kills, {missed.total()} moments not met; {len(bad)} went wrong.")
+    print(f"\n{'moment':<44} {what:>7} {'not met':>8}")
+    for moment in sorted({*met, *missed}):
+        print(f"{moment:<44} {met[moment]:>7} {missed[moment]:>8}")
+    print(f"\n{what} {met.total()} times, {missed.total()} moments not met; {len(bad)} went wrong.")
     return 1 if bad else 0

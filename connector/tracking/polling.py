@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from connector.ledger import log
-from connector.ledger.tables import BatchState, Task, attempts, batches, messages, receivers
+from connector.ledger.tables import BatchState, Task, WhyKept, attempts, batches, kept_reports, messages, receivers
 from connector.model.batch import Batch
 from connector.model.event import Status
 from connector.model.report import Receipt, ReceiptKind
@@ -106,10 +106,20 @@ def _open_messages(connection: Connection, batch: Row[Any]) -> bool:
 
 
 def _may_tell_more(connection: Connection, batch: Row[Any]) -> bool:
-    """Whether a poll may bring news: somebody's final report, or a second copy that nobody has seen yet."""
-    unseen = select(attempts.c.number).where(
-        attempts.c.batch == batch.number,
-        attempts.c.provider_batch_id.is_(None),
-        attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"),
+    """Whether a poll may bring news: somebody's final report, a second copy that nobody has seen, or its reports."""
+    told = (
+        select(func.count())
+        .where(
+            kept_reports.c.why == WhyKept.double_send,
+            kept_reports.c.provider_batch_id == attempts.c.provider_batch_id,
+        )
+        .scalar_subquery()
     )
-    return _open_messages(connection, batch) or connection.execute(unseen.limit(1)).first() is not None
+    unseen = attempts.c.provider_batch_id.is_(None) & (attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"))
+    untold = (
+        (attempts.c.ended == standing.ENDED_ACCEPTED)
+        & (attempts.c.provider_batch_id != batch.provider_batch_id)
+        & (told < batch.size)
+    )
+    more = select(attempts.c.number).where(attempts.c.batch == batch.number, unseen | untold).limit(1)
+    return _open_messages(connection, batch) or connection.execute(more).first() is not None
