@@ -252,16 +252,16 @@ def test_a_sender_that_is_killed_at_any_moment_is_started_again_until_done(stage
         lambda: stage.count("batches WHERE state != 'accepted'") == 0 and stage.count("batches WHERE polls > 0") > 0,
     )
 
-    few_rows = stage.recipients("few.csv", 40, after=800)
+    few_rows = stage.recipients("few.csv", 20, after=800)
     few = ("few.csv", "second")
 
     # None of its requests arrives.
-    stage.wire.swallow(8)
-    stage.killed_when(*few, lambda: stage.wire.swallowed == 8)
+    stage.wire.swallow(4)
+    stage.killed_when(*few, lambda: stage.wire.swallowed == 4)
 
     # Half of those that are sent again arrive, and wait to be looked up once more.
-    stage.wire.swallow(4)
-    stage.killed_when(*few, lambda: stage.wire.swallowed == 4 and stage.count("batches WHERE task = 'recheck'") > 0)
+    stage.wire.swallow(2)
+    stage.killed_when(*few, lambda: stage.wire.swallowed == 2 and stage.count("batches WHERE task = 'recheck'") > 0)
 
     # The others are sent for the third time, and their answers are lost.
     stage.post("hold", at="after")

@@ -93,20 +93,25 @@ class Claim:
     """As they stood when it was claimed; what is read of them never changes."""
 
 
-def claim(desk: Desk) -> Claim | None:
-    """Claim the next batch that is due: the intent is durable before anything leaves."""
+def claim(desk: Desk, *, without: Sequence[int] = ()) -> Claim | None:
+    """Claim the next batch that is due: the intent is durable before anything leaves.
+
+    `without`: the dispatches of which nothing is to be claimed.
+    """
     claimed, done = None, False
     while not done:
         # A batch that turns out not to be sent is written down by itself: transactions stay short.
         with desk.ledger.write() as connection:
             # The time counts from here: the transaction may have been waited for.
-            claimed, done = _claim_or_settle(desk, connection, desk.clock())
+            claimed, done = _claim_or_settle(desk, connection, desk.clock(), without)
     return claimed
 
 
-def _claim_or_settle(desk: Desk, connection: Connection, now: datetime) -> tuple[Claim | None, bool]:
+def _claim_or_settle(
+    desk: Desk, connection: Connection, now: datetime, without: Sequence[int]
+) -> tuple[Claim | None, bool]:
     """A claim, and whether this is the end of looking: False where a batch that was due was settled otherwise."""
-    batch = connection.execute(_DUE, {"now": now}).first()
+    batch = connection.execute(_DUE, {"now": now, "without": list(without)}).first()
     if batch is None:
         return None, True
     dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
@@ -169,9 +174,9 @@ def _missed(connection: Connection, batch: Row[Any], dispatch: Row[Any], patienc
     return connection.execute(begun).first() is None
 
 
-def may_claim(connection: Connection, now: datetime) -> bool:
+def may_claim(connection: Connection, now: datetime, *, without: Sequence[int] = ()) -> bool:
     """Whether some batch may be sent now: it is due, its dispatch runs, and its account takes it."""
-    return connection.execute(_DUE, {"now": now}).first() is not None
+    return connection.execute(_DUE, {"now": now, "without": list(without)}).first() is not None
 
 
 def next_due(connection: Connection, now: datetime) -> datetime | None:
@@ -189,6 +194,7 @@ _READY = (
         batches.c.task == Task.send,
         batches.c.due_at <= bindparam("now"),
         dispatches.c.state == DispatchState.running,
+        dispatches.c.number.not_in(bindparam("without", expanding=True)),
         accounts.c.free_at <= bindparam("now"),
         accounts.c.probe_at.is_(None),
     )
@@ -333,8 +339,8 @@ def _rows(contents: Sequence[str | None], width: int) -> list[tuple[str | None, 
     return list(zip(*[flat] * width, strict=True))
 
 
-def send(desk: Desk, claimed: Claim) -> None:
-    """Send a claimed batch once, and write down what came of it."""
+def send(desk: Desk, claimed: Claim) -> Outcome | NotSent:
+    """Send a claimed batch once, and write down what came of it; returns it."""
     line = claimed.line
     with desk.ledger.read() as connection:
         first_sent_at = claimed.batch.first_sent_at or claimed.claimed_at
@@ -353,6 +359,7 @@ def send(desk: Desk, claimed: Claim) -> None:
         )
         outcome = InDoubt(f"The plugin of {line.provider.name} failed: {type(error).__name__}.")
     record(desk, claimed, outcome)
+    return outcome
 
 
 def _is_first(connection: Connection, account: str) -> bool:

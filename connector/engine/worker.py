@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select, update
 from connector.dispatch import cancelling, doubt, pace, sending
 from connector.dispatch.sending import Desk
 from connector.engine import polls
+from connector.engine.caution import Caution
 from connector.engine.upkeep import UPKEEP_SECONDS, upkeep
 from connector.ledger.tables import Task, accounts, batches
 from connector.model.errors import ConnectorError, LedgerError, without_words
@@ -50,6 +51,7 @@ class Worker:
         self._wake = threading.Event()
         self._guard = threading.Lock()
         self._busy: set[tuple[str, int | str]] = set()
+        self._caution = Caution(desk.ledger)
         self._upkeep_at = 0.0
         self._urgent_at = 0.0
         self._claimed = False
@@ -131,20 +133,29 @@ class Worker:
         # One thread more is kept for what is urgent.
         if sends + asking >= self._threads:
             return False
-        claim = sending.claim(self._desk) if self._may_claim() else None
+        full = self._caution.full()
+        claim = sending.claim(self._desk, without=full) if self._may_claim(full) else None
         self._claimed = claim is not None
         if claim is not None:
-            self._do(pool, (Task.send, claim.number), lambda: sending.send(self._desk, claim))
+            self._caution.leaves(claim.batch.dispatch)
+            self._do(pool, (Task.send, claim.number), partial(self._send, claim))
             return True
         # What can be asked for can wait while there is something to send.
         return asking < polls.MOST_POLLS and self._start_asking(pool, until)
 
-    def _may_claim(self) -> bool:
+    def _may_claim(self, full: Sequence[int]) -> bool:
         """Whether a claim is worth a transaction that writes: after one that found a batch, it is."""
         if self._claimed:
             return True
         with self._desk.ledger.read() as connection:
-            return sending.may_claim(connection, self._desk.clock())
+            return sending.may_claim(connection, self._desk.clock(), without=full)
+
+    def _send(self, claim: sending.Claim) -> None:
+        outcome = None
+        try:
+            outcome = sending.send(self._desk, claim)
+        finally:
+            self._caution.ended(claim.batch.dispatch, outcome)
 
     def _start_urgent(self, pool: ThreadPoolExecutor) -> bool:
         """Start a probe of an account, or what a batch in doubt is waiting for."""

@@ -86,17 +86,17 @@ class Together:
 
 
 def test_requests_that_were_on_their_way_together_count_as_one_throttling(host: Host, still: Clock) -> None:
-    """Eight refusals of one moment are no reason to wait for minutes."""
+    """Four refusals of one moment are no reason to wait for minutes."""
     plan = host.plan()
-    plan.answers.extend([refusal(429)] * 16)
-    connector = host.connector(plan, clock=still, plugins=[Together(8, waves=2)])
+    plan.answers.extend([refusal(429)] * 8)
+    connector = host.connector(plan, clock=still, plugins=[Together(4, waves=2)])
     dispatch = connector.send(CAMPAIGN, batches_of_one(8), drain=False)
     connector.work()
-    assert len(plan.posted) == 8
+    assert len(plan.posted) == 4
     assert 0.5 <= wait_seconds(connector, still) <= 1.0
     still.advance(1.0)
     connector.work()
-    assert len(plan.posted) == 16
+    assert len(plan.posted) == 8
     assert 1.0 <= wait_seconds(connector, still) <= 2.0
     still.advance(2.0)
     connector.work()

@@ -4,16 +4,18 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sending_kit import CAMPAIGN, Host, Plan, agrees, batches_of_one, closes, people, wait_until
+from sending_kit import CAMPAIGN, Host, Plan, agrees, batches_of_one, closes, people, refusal, wait_until
 
 from connector import Connector
 from connector.connector import Dispatch
+from connector.engine.caution import UNTRIED_AT_ONCE
+from connector.engine.worker import THREADS
 from connector.model.errors import WorkerBusy
 
 SENDER = """
@@ -94,7 +96,7 @@ def test_whoever_follows_takes_over_when_the_first_is_killed(host: Host) -> None
     rows = batches_of_one(30)
     plan.hold("after")
     with sender(host, plan, rows, tracking=tracking) as process:
-        plan.held(8)
+        plan.held(UNTRIED_AT_ONCE)
         assert connector.worker_is_running()
         dispatch = connector.plan(CAMPAIGN, rows, key="shared")
         with following(dispatch):
@@ -113,7 +115,7 @@ def test_a_dispatch_is_paused_from_another_process(host: Host) -> None:
     connector = host.connector(plan)
     plan.hold("after")
     with sender(host, plan, batches_of_one(30)) as process:
-        plan.held(8)
+        plan.held(UNTRIED_AT_ONCE)
         dispatch = connector.dispatch("shared")
         dispatch.pause()
         plan.release()
@@ -121,7 +123,7 @@ def test_a_dispatch_is_paused_from_another_process(host: Host) -> None:
     report = dispatch.report()
     assert (report.state, report.cause) == ("paused", "Paused by a person.")
     assert report.enqueued + report.waiting == 30
-    assert report.enqueued == 8
+    assert report.enqueued == UNTRIED_AT_ONCE
     dispatch.resume()
     dispatch.drain()
     assert plan.account()["accepted_once"] == 30
@@ -136,13 +138,13 @@ def test_a_worker_that_is_stopped_ends_what_is_under_way(host: Host) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=lambda: connector.worker().run(stop=stop))
     thread.start()
-    plan.held(8)
+    plan.held(UNTRIED_AT_ONCE)
     stop.set()
     plan.release()
     thread.join(30)
     report = dispatch.report()
     assert (report.sending, report.in_doubt) == (0, 0)
-    assert 8 <= report.enqueued < 30
+    assert UNTRIED_AT_ONCE <= report.enqueued < 30
     assert closes(report) and agrees(connector)
 
 
@@ -159,16 +161,58 @@ def test_draining_can_be_stopped(host: Host) -> None:
     assert dispatch.report().waiting == 3
 
 
-def test_requests_are_under_way_together(host: Host) -> None:
+def test_requests_are_under_way_together_once_one_was_accepted(host: Host) -> None:
     plan = host.plan()
     connector = host.connector(plan)
     dispatch = connector.send(CAMPAIGN, batches_of_one(30), drain=False)
+    connector.set_rate(dispatch.account, 1)
+    connector.worker().run(until=lambda: dispatch.report().enqueued > 0)
+    connector.set_rate(dispatch.account, None)
+    before = len(plan.posted)
     plan.hold("before")
     with following(dispatch):
-        plan.held(8)
-        assert len(plan.posted) == 8
+        plan.held(THREADS)
+        assert len(plan.posted) == before + THREADS
         plan.release()
     assert dispatch.report().enqueued == 30
+
+
+BAD_SENDER = refusal(403, "unknown_campaign", "No such campaign.")
+
+
+def requests_until_it_stopped(plan: Plan, dispatch: Dispatch, begin: Callable[[], object]) -> int:
+    """How many requests leave while none of them is answered, and then all are refused for the sender."""
+    plan.posted.clear()
+    plan.answers.extend([BAD_SENDER] * 30)
+    answered = threading.Event()
+    plan.when_posted = lambda posted: answered.wait(30)
+    begin()
+    wait_until(lambda: len(plan.posted) >= UNTRIED_AT_ONCE)
+    answered.set()
+    wait_until(lambda: (report := dispatch.report()).state == "stopped" and not report.sending)
+    plan.answers.clear()
+    return len(plan.posted)
+
+
+def test_what_all_of_it_is_refused_for_is_heard_from_few_requests(host: Host) -> None:
+    plan = host.plan()
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, batches_of_one(30), drain=False)
+    stop = threading.Event()
+    thread = threading.Thread(target=connector.run, args=(stop,))
+    try:
+        assert requests_until_it_stopped(plan, dispatch, thread.start) == UNTRIED_AT_ONCE
+        # Once more than that may be on their way where something was accepted, and again few after a refusal.
+        plan.answers.extend([None] * 6 + [BAD_SENDER] * 24)
+        dispatch.resume()
+        wait_until(lambda: (report := dispatch.report()).state == "stopped" and not report.sending)
+        plan.answers.clear()
+        assert requests_until_it_stopped(plan, dispatch, dispatch.resume) == UNTRIED_AT_ONCE
+        dispatch.resume()
+        wait_until(lambda: dispatch.report().enqueued == 30)
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_many_changes_of_counts_are_folded(host: Host) -> None:
