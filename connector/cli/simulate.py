@@ -149,7 +149,7 @@ def _write(url: str, number: str, text: str, as_json: bool) -> None:
 
 def first_simulator() -> str:
     """The provider's simulator that is used where none is named. Raises `InputError`."""
-    names = [name for name in simulators() if find(name).table == "integrations"]
-    if not names:
+    found = [each for each in map(find, simulators()) if each.table == "integrations"]
+    if not found:
         raise InputError("No simulator is installed; a provider's plugin brings one.")
-    return names[0]
+    return min(found, key=lambda each: (not each.shown_first, each.name)).name

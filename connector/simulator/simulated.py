@@ -32,7 +32,7 @@ def simulated(provider: str) -> Iterator[Simulated]:
     Raises `NotFound` when there is no simulator of that provider.
     """
     simulator = find(provider)
-    options = simulator.Options()
+    options = simulator.demo_options()
     with tempfile.TemporaryDirectory(prefix="connector-") as folder, running(simulator, options) as base_url:
         settings = {
             simulator.table: {"simulated": simulator.settings(base_url, options)},

@@ -23,6 +23,12 @@ class Simulator(ABC):
     Options: ClassVar[type[Options]]
     table: ClassVar[str] = "integrations"
     """Where the configuration has its settings."""
+    shown_first: ClassVar[bool] = False
+    """Whether a demo takes this one where none is named."""
+
+    def demo_options(self) -> Any:
+        """For a demo: an instance of `Options`."""
+        return self.Options()
 
     @abstractmethod
     def service(self, options: Any) -> Service:

@@ -17,6 +17,10 @@ class ConversationSimulator(Simulator):
     title = "Sinch Conversation"
     Options = ConversationOptions
 
+    def demo_options(self) -> ConversationOptions:
+        """With callbacks at the pace of an account whose limit was raised: at 25 a second a demo takes long."""
+        return ConversationOptions(callbacks_per_second=2000)
+
     def service(self, options: ConversationOptions) -> ConversationService:
         return ConversationService(options)
 

@@ -21,6 +21,7 @@ class SmsSimulator(Simulator):
     name = "sinch-sms"
     title = "Sinch SMS"
     Options = SmsOptions
+    shown_first = True
 
     def service(self, options: SmsOptions) -> SmsService:
         return SmsService(options)
