@@ -10,7 +10,7 @@ from connector.extension.provider import Provider
 from connector.ledger.database import Ledger
 from connector.ledger.tables import events
 from connector.model.errors import ConnectorError
-from connector.model.event import EventKind
+from connector.model.event import Status
 from connector.model.report import ReceiptKind
 
 NAME = "replies"
@@ -53,6 +53,6 @@ def prove(name: str, provider: Provider, plugins: Plugins, ledger: Ledger, *, no
 
 
 def _last(connection: Connection, name: str) -> datetime | None:
-    query = select(events.c.occurred_at).where(events.c.kind == EventKind.person, events.c.integration == name)
+    query = select(events.c.occurred_at).where(events.c.status == Status.replied, events.c.integration == name)
     at: datetime | None = connection.scalar(query.order_by(events.c.number.desc()).limit(1))
     return at

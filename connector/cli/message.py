@@ -12,7 +12,7 @@ from connector.ledger import totals
 from connector.ledger.tables import BatchState
 from connector.model.codes import ErrorCode
 from connector.model.errors import InputError
-from connector.model.event import Event
+from connector.model.event import Event, Status
 from connector.model.phone import mask
 from connector.model.words import REASONS, STATES
 from connector.person import History, Person
@@ -109,12 +109,16 @@ def _told(event: Event, codes: list[ErrorCode]) -> tuple[str, str, str]:
     code = event.error or (None if event.status_code is None else str(event.status_code))
     known = next((each for each in codes if each.code == code and each.source == event.status_code_source), None)
     words = [
+        event.raw_status or "" if event.status == Status.noted else "",
         f"code {code}: {known.meaning}" if known is not None else f"code {code}" if code else "",
         REASONS.get(event.comment or "", event.comment or ""),
         f'"{event.text}"' if event.text else "",
         f"by operator {event.operator}" if event.operator else "",
+        f"on {event.channel}" if event.channel else "",
     ]
-    return moment(event.occurred_at), event.status, "; ".join(filter(None, words)) or STATES.get(event.status, "")
+    if not any(words[:-1]):
+        words.insert(0, STATES.get(event.status, ""))
+    return moment(event.occurred_at), event.status, "; ".join(filter(None, words))
 
 
 def _show_attempts(history: History) -> None:

@@ -18,7 +18,7 @@ from connector.extension.sink import Sink, SinkSettings
 from connector.http import Http
 from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, PluginError
-from connector.model.event import Status, StatusCodeSource
+from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused, Scope
 from connector.model.report import Receipt, Report
 
@@ -205,20 +205,25 @@ class Plugins:
 
 def _with_scope(receipt: Receipt, provider: Provider) -> Receipt:
     """A receipt that says whom its code concerns, where that is more than one message."""
-    if receipt.status_code is None or receipt.status not in (Status.rejected, Status.failed):
+    told = receipt.error if receipt.status_code is None else str(receipt.status_code)
+    if told is None or receipt.status not in (Status.rejected, Status.failed):
         return receipt
-    code = provider.codes.get((receipt.status_code_source or StatusCodeSource.report, str(receipt.status_code)))
+    code = provider.codes.get((receipt.status_code_source or StatusCodeSource.report, told))
     if code is None or code.scope not in (Scope.campaign, Scope.country, Scope.account):
         return receipt
     return replace(receipt, scope=code.scope, meaning=code.meaning)
 
 
 def _can_be_stored(receipt: object) -> bool:
-    """Whether something is a receipt, with a time that has a zone and a payload of JSON."""
-    if not isinstance(receipt, Receipt):
+    """Whether something is a receipt, with times that have a zone and a payload of JSON.
+
+    What is about a message is of kind `message`: everything else changes none.
+    """
+    if not isinstance(receipt, Receipt) or receipt.about is EventKind.message:
         return False
     try:
         json.dumps(receipt.payload)
-        return receipt.occurred_at is None or receipt.occurred_at.utcoffset() is not None
+        times = (receipt.occurred_at, receipt.open_until)
+        return all(at is None or at.utcoffset() is not None for at in times)
     except (TypeError, ValueError, AttributeError, RecursionError):
         return False

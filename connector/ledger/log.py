@@ -145,10 +145,10 @@ def of_skipped(connection: Connection, skipped: Sequence[Row[Any]]) -> list[Even
 
 
 def of_nobody(connection: Connection, recipient: str) -> list[Event]:
-    """What a person did that belongs to no message, oldest first."""
+    """What a person did, or was told of them, that belongs to no message, oldest first."""
     rows = connection.execute(
         select(events)
-        .where(events.c.dispatch.is_(None), events.c.kind == EventKind.person, events.c.recipient == recipient)
+        .where(events.c.dispatch.is_(None), events.c.recipient == recipient)
         .order_by(events.c.number)
     ).all()
     context = _Context(connection, rows)

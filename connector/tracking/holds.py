@@ -31,7 +31,7 @@ def hold(connection: Connection, told: Sequence[Told]) -> None:
             continue
         if dispatch.resumed_at is not None and batch.accepted_at < dispatch.resumed_at:
             continue
-        code = f"{receipt.status_code_source} {receipt.status_code}"
+        code = f"{receipt.status_code_source} {receipt.error if receipt.status_code is None else receipt.status_code}"
         if receipt.scope is Scope.country:
             country = connection.scalar(
                 select(messages.c.country).where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == ordinal)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, or_, 
 from connector.ledger import totals
 from connector.ledger.tables import BatchState, WhyKept, attempts, batches, integrations, kept_reports
 from connector.model.report import Receipt
-from connector.tracking.matching import batches_of, ordinal_in
+from connector.tracking.matching import batches_of, named, ordinal_in
 from connector.tracking.standing import BUCKET
 
 _RECEIPT = TypeAdapter(Receipt)
@@ -37,7 +37,7 @@ def keep(
     """Keep a receipt that changes nothing, and count it; a repeat of one that is kept is only counted."""
     count[integration, why] += 1
     if batch is not None and ordinal is None:
-        ordinal = ordinal_in(connection, batch, receipt.recipient)
+        ordinal = ordinal_in(connection, batch, receipt)
     body = _RECEIPT.dump_json(receipt).decode()
     same = exists().where(
         kept_reports.c.why == why,
@@ -112,7 +112,7 @@ def _release(connection: Connection, rows: Sequence[Row[Any]]) -> list[tuple[str
         receipts = [(row, _RECEIPT.validate_json(row.body)) for row in rows[start : start + _RELEASE_CHUNK]]
         known = batches_of(connection, [(row.integration, receipt) for row, receipt in receipts])
         for row, receipt in receipts:
-            batch = known.get((row.integration, receipt.batch_key or "", receipt.provider_batch_id or ""))
+            batch = known.get(named(row.integration, receipt))
             if batch is not None and (batch.state == BatchState.accepted or batch.state in BUCKET):
                 # Where it says no time of its own, it happened before it came.
                 timed = replace(receipt, occurred_at=receipt.occurred_at or row.received_at)

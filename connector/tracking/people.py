@@ -1,16 +1,17 @@
-"""What people do: it always counts, once."""
+"""What people do, and whatever else a provider tells beside the course of messages: it always counts, once."""
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
 
 from connector.ledger import log
-from connector.ledger.tables import events, integrations
-from connector.model.event import EventKind, Status, provider_event_id
-from connector.model.report import Receipt
+from connector.ledger.tables import MESSAGE_OF_ADDRESS, addresses, dispatches, events, integrations, messages
+from connector.model.event import Status, provider_event_id
+from connector.model.report import Receipt, ReceiptKind
 from connector.tracking.matching import ordinal_in
 
 
@@ -22,29 +23,30 @@ def note(
     now: datetime,
     count: Counter[tuple[str, str]],
 ) -> None:
-    """Log what a person did; a repeat is known through any integration of the account that it came to.
+    """Log what a person did, or what else was told; a repeat is known through any integration of the account.
 
     Whichever integration it first came through gives the event its id and its integration.
     """
-    status = receipt.status or Status.replied
+    status = Status.noted if receipt.kind is ReceiptKind.notice else receipt.status or Status.replied
     told = receipt.provider_id or json.dumps(receipt.payload)
     row = connection.execute(select(integrations).where(integrations.c.id == integration)).first()
-    sharing = {integration}
+    sharing = {integration: None if row is None else row.name}
     if row is not None:
-        sharing.update(connection.scalars(select(integrations.c.id).where(integrations.c.account == row.account)))
+        same = select(integrations.c.id, integrations.c.name).where(integrations.c.account == row.account)
+        sharing |= {each.id: each.name for each in connection.execute(same)}
     known = [provider_event_id(each, told, status) for each in sharing]
     if connection.scalar(select(exists().where(events.c.event_id.in_(known)))):
         count[integration, "repeated"] += 1
         return
-    ordinal = None if batch is None else ordinal_in(connection, batch, receipt.recipient)
+    dispatch, ordinal = _concerned(connection, receipt, batch, sharing.values())
     log.append(
         connection,
         [
             {
-                "kind": EventKind.person,
+                "kind": receipt.about,
                 "status": status,
                 "integration": None if row is None else row.name,
-                "dispatch": batch.dispatch if batch is not None and ordinal is not None else None,
+                "dispatch": dispatch,
                 "ordinal": ordinal,
                 "size": 1,
                 "occurred_at": receipt.occurred_at or now,
@@ -52,6 +54,11 @@ def note(
                 "event_id": provider_event_id(integration, told, status),
                 "recipient": receipt.recipient,
                 "sender": receipt.sender,
+                "status_code": receipt.status_code,
+                "status_code_source": receipt.status_code_source,
+                "error": receipt.error,
+                "comment": receipt.comment,
+                "raw_status": receipt.raw_status,
                 "operator": receipt.operator,
                 "channel": receipt.channel,
                 "text": receipt.text,
@@ -59,3 +66,25 @@ def note(
             }
         ],
     )
+
+
+def _concerned(
+    connection: Connection, receipt: Receipt, batch: Row[Any] | None, integration_names: Collection[str | None]
+) -> tuple[int | None, int | None]:
+    """The dispatch and the row of the message that a receipt is about; None: of none that is known."""
+    if receipt.reply_to and receipt.recipient:
+        answered = connection.execute(
+            select(messages.c.dispatch, messages.c.ordinal)
+            .join_from(addresses, messages, MESSAGE_OF_ADDRESS)
+            .where(
+                addresses.c.dispatch.in_(
+                    select(dispatches.c.number).where(dispatches.c.integration.in_(integration_names))
+                ),
+                addresses.c.address == receipt.recipient,
+                messages.c.provider_id == receipt.reply_to,
+            )
+        ).first()
+        if answered is not None:
+            return answered.dispatch, answered.ordinal
+    ordinal = None if batch is None else ordinal_in(connection, batch, receipt)
+    return (None, None) if batch is None or ordinal is None else (batch.dispatch, ordinal)

@@ -57,7 +57,8 @@ def poll(asker: Asker, batch: Batch, number: int) -> Asked:
         if listing_days is not None and now > ends_at + timedelta(days=listing_days):
             # The provider has forgotten it: nothing can be asked any more.
             may_close = True
-        if row.cancelled_at is not None and asked.closes and not asked.messages:
+        # Of a provider that can't be polled no report tells it: its word that it was called back is all there is.
+        if row.cancelled_at is not None and not asked.messages and (asked.closes or not provider.supports("poll")):
             _called_back(connection, asker, row, now)
         # An answer from before the end doesn't tell what came until then.
         if asked_at > ends_at and may_close and not backlogged(connection, now):
@@ -78,7 +79,7 @@ def poll(asker: Asker, batch: Batch, number: int) -> Asked:
 
 
 def _called_back(connection: Connection, asker: Asker, batch: Row[Any], now: datetime) -> None:
-    """Of a batch that was called back the report is empty: none of it was ever sent."""
+    """Of a batch that was called back the report is empty, or there is none: none of it was ever sent."""
     source, code = asker.provider.cancelled or (None, None)
     receipts = [
         Receipt(

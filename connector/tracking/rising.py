@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,22 +15,26 @@ from connector.model.event import RANK, EventKind, Status
 from connector.model.outcome import Scope
 from connector.model.report import Receipt
 from connector.tracking import holds, kept
+from connector.tracking.matching import only_row, row_named
 from connector.tracking.policy import Policy
 from connector.tracking.standing import integration_name
 
+_DELIVERED = RANK[Status.delivered]
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
+_OF_PLACE = (
+    messages.c.ordinal,
+    messages.c.shape,
+    messages.c.state,
+    messages.c.status_code,
+    messages.c.status_code_source,
+    messages.c.raw_status,
+    messages.c.error,
+    messages.c.provider_id,
+)
 # Statements of every receipt are built once: building one costs more than running it.
 _PLACES = (
-    select(
-        messages.c.address,
-        messages.c.ordinal,
-        messages.c.shape,
-        messages.c.state,
-        messages.c.status_code,
-        messages.c.status_code_source,
-        messages.c.raw_status,
-    )
+    select(messages.c.address, *_OF_PLACE)
     .join_from(
         addresses,
         messages,
@@ -43,6 +47,9 @@ _PLACES = (
         addresses.c.ordinal.between(bindparam("first"), bindparam("last")),
     )
 )
+_ROWS = select(*_OF_PLACE).where(
+    messages.c.dispatch == bindparam("dispatch"), messages.c.ordinal.in_(bindparam("ordinals", expanding=True))
+)
 _RAISE = (
     update(messages)
     .where(messages.c.dispatch == bindparam("d"), messages.c.ordinal == bindparam("o"))
@@ -51,6 +58,8 @@ _RAISE = (
         status_code=bindparam("c"),
         status_code_source=bindparam("cs"),
         raw_status=bindparam("r"),
+        error=bindparam("e"),
+        provider_id=bindparam("p"),
     )
 )
 
@@ -65,6 +74,12 @@ class _Place:
     code: int | None
     source: str | None
     raw_status: str | None
+    error: str | None
+    provider_id: str | None
+
+    @property
+    def code_name(self) -> str:
+        return totals.code_name(self.state or "", self.source, self.code, self.error)
 
 
 def apply(
@@ -75,14 +90,14 @@ def apply(
     count: Counter[tuple[str, str]],
 ) -> None:
     """Raise the messages that receipts speak of, each with the id of its integration and its batch."""
-    places = _places(connection, receipts)
+    places = _Places(connection, receipts)
     changed: dict[tuple[int, int], _Place] = {}
     rows: list[dict[str, Any]] = []
     deltas: dict[int, Counter[str]] = {}
     names: dict[int, str | None] = {}
     told: list[holds.Told] = []
     for integration, receipt, batch in receipts:
-        place = _place_in(batch, places.get((batch.dispatch, receipt.recipient or ""), ()))
+        place = places.of(receipt, batch)
         if place is None:
             kept.keep(
                 connection,
@@ -104,6 +119,7 @@ def apply(
         if receipt.status is None:
             if receipt.final and place.state is None:
                 place.raw_status = receipt.raw_status
+                place.provider_id = receipt.provider_id or place.provider_id
                 changed[batch.dispatch, place.ordinal] = place
             count[integration, "without_event"] += 1
             continue
@@ -115,21 +131,24 @@ def apply(
             delta[totals.OPEN] -= 1
         else:
             delta[place.state] -= 1
-            delta[totals.code_name(place.state, place.source, place.code)] -= 1
+            delta[place.code_name] -= 1
+        implies_delivered = receipt.status is Status.read and RANK[Status(place.state or Status.enqueued)] < _DELIVERED
         place.state, place.code = receipt.status, receipt.status_code
         place.source = receipt.status_code_source
-        place.raw_status = receipt.raw_status
+        place.raw_status, place.error = receipt.raw_status, receipt.error
+        place.provider_id = receipt.provider_id or place.provider_id
         delta[place.state] += 1
-        delta[totals.code_name(place.state, place.source, place.code)] += 1
+        delta[place.code_name] += 1
         changed[batch.dispatch, place.ordinal] = place
         if receipt.scope is not Scope.recipient:
             told.append((batch, place.ordinal, receipt))
         if batch.dispatch not in names:
             names[batch.dispatch] = integration_name(connection, batch.dispatch)
-        rows.append(
+        # Who has read a message has got it, whether or not that was told.
+        rows += [
             {
                 "kind": EventKind.message,
-                "status": receipt.status,
+                "status": status,
                 "integration": names[batch.dispatch],
                 "dispatch": batch.dispatch,
                 "ordinal": place.ordinal,
@@ -148,12 +167,22 @@ def apply(
                 "channel": receipt.channel,
                 "payload": _encode(receipt.payload) if receipt.payload else None,
             }
-        )
+            for status in [*([Status.delivered] if implies_delivered else []), receipt.status]
+        ]
     if changed:
         connection.execute(
             _RAISE,
             [
-                {"d": d, "o": o, "s": p.state, "c": p.code, "cs": p.source, "r": p.raw_status}
+                {
+                    "d": d,
+                    "o": o,
+                    "s": p.state,
+                    "c": p.code,
+                    "cs": p.source,
+                    "r": p.raw_status,
+                    "e": p.error,
+                    "p": p.provider_id,
+                }
                 for (d, o), p in changed.items()
             ],
         )
@@ -175,34 +204,61 @@ def _is_late(receipt: Receipt, place: _Place, rises: bool, now: datetime, ends_a
     return rises and place.state is not None and now > ends_at
 
 
-def _places(
-    connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[Any]]]
-) -> dict[tuple[int, str], list[_Place]]:
-    """The messages to the recipients of receipts, by dispatch and address: all that their batches may have."""
-    wanted: dict[int, set[str]] = {}
-    ranges: dict[int, tuple[int, int]] = {}
-    for _, receipt, batch in receipts:
-        if receipt.recipient:
-            wanted.setdefault(batch.dispatch, set()).add(receipt.recipient)
-            first, last = ranges.get(batch.dispatch, (batch.first, batch.last))
-            ranges[batch.dispatch] = min(first, batch.first), max(last, batch.last)
-    found: dict[tuple[int, str], list[_Place]] = {}
-    for dispatch, people in wanted.items():
-        first, last = ranges[dispatch]
-        named = {"dispatch": dispatch, "people": list(people), "first": first, "last": last}
-        for address, ordinal, shape, state, code, source, raw_status in connection.execute(_PLACES, named).all():
-            if state not in log.NEVER_ENQUEUED:
-                place = _Place(ordinal, shape, state, code, source, raw_status)
-                found.setdefault((dispatch, address), []).append(place)
-    return found
+class _Places:
+    """The messages that receipts speak of: by our own id of a message, else by its recipient; each read once."""
 
+    def __init__(self, connection: Connection, receipts: Sequence[tuple[str, Receipt, Row[Any]]]) -> None:
+        self._connection = connection
+        self._by_row: dict[tuple[int, int], _Place] = {}
+        self._by_address: dict[tuple[int, str], list[_Place]] = {}
+        rows: dict[int, set[int]] = {}
+        people: dict[int, set[str]] = {}
+        ranges: dict[int, tuple[int, int]] = {}
+        for _, receipt, batch in receipts:
+            own = row_named(batch, receipt)
+            if own is not None:
+                rows.setdefault(batch.dispatch, set()).add(own)
+            elif receipt.recipient:
+                people.setdefault(batch.dispatch, set()).add(receipt.recipient)
+                first, last = ranges.get(batch.dispatch, (batch.first, batch.last))
+                ranges[batch.dispatch] = min(first, batch.first), max(last, batch.last)
+        for dispatch, ordinals in rows.items():
+            self._read(dispatch, ordinals)
+        for dispatch, addressed in people.items():
+            first, last = ranges[dispatch]
+            asked = {"dispatch": dispatch, "people": list(addressed), "first": first, "last": last}
+            for address, *row in connection.execute(_PLACES, asked).all():
+                place = self._keep(dispatch, row)
+                if place is not None:
+                    self._by_address.setdefault((dispatch, address), []).append(place)
 
-def _place_in(batch: Row[Any], places: Sequence[_Place]) -> _Place | None:
-    """The one of a person's messages that is in a batch; None: none is."""
-    for place in places:
-        if place.shape == batch.shape and batch.first <= place.ordinal <= batch.last:
-            return place
-    return None
+    def of(self, receipt: Receipt, batch: Row[Any]) -> _Place | None:
+        """The message of a receipt, which is in a batch; None: there is none."""
+        own = row_named(batch, receipt)
+        if own is not None:
+            candidates: Sequence[_Place | None] = [self._by_row.get((batch.dispatch, own))]
+        else:
+            candidates = self._by_address.get((batch.dispatch, receipt.recipient or ""), [])
+        for place in candidates:
+            if place is not None and place.shape == batch.shape and batch.first <= place.ordinal <= batch.last:
+                return place
+        only = None if own is not None else only_row(self._connection, batch, receipt)
+        if only is None:
+            return None
+        if (batch.dispatch, only) not in self._by_row:
+            self._read(batch.dispatch, [only])
+        return self._by_row.get((batch.dispatch, only))
+
+    def _read(self, dispatch: int, ordinals: Iterable[int]) -> None:
+        for row in self._connection.execute(_ROWS, {"dispatch": dispatch, "ordinals": list(ordinals)}).all():
+            self._keep(dispatch, row)
+
+    def _keep(self, dispatch: int, row: Sequence[Any]) -> _Place | None:
+        """A message, the same however it was found; None: it was never enqueued."""
+        place = _Place(*row)
+        if place.state in log.NEVER_ENQUEUED:
+            return None
+        return self._by_row.setdefault((dispatch, place.ordinal), place)
 
 
 def unconfirmed(connection: Connection, batch: Row[Any], *, now: datetime) -> int:

@@ -15,7 +15,7 @@ from connector.ledger import counters
 from connector.ledger.tables import BatchState, WhyKept
 from connector.model.report import Receipt, ReceiptKind
 from connector.tracking import copies, kept, people, refusals, rising
-from connector.tracking.matching import batches_of
+from connector.tracking.matching import batches_of, named
 from connector.tracking.policy import Policy
 from connector.tracking.standing import BUCKET, batch_by_number
 
@@ -71,8 +71,8 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
         if receipt.kind is ReceiptKind.unknown:
             kept.keep(connection, WhyKept.unreadable, integration, receipt, now, problem=receipt.problem, count=count)
             continue
-        batch = known.get((integration, receipt.batch_key or "", receipt.provider_batch_id or ""))
-        if receipt.kind is ReceiptKind.person:
+        batch = known.get(named(integration, receipt))
+        if receipt.kind in (ReceiptKind.person, ReceiptKind.notice):
             doings.append((integration, receipt, batch))
         elif batch is None:
             kept.keep(connection, WhyKept.unmatched, integration, receipt, now, problem=kept.NO_SUCH_BATCH, count=count)
@@ -108,11 +108,18 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
         fresh[batch.number] = row
         if counts and receipt.kind is ReceiptKind.message:
             on_messages.append((integration, receipt, row))
-    for _, _, replied_to in doings:
-        # Whoever answers to a batch has got it.
-        if replied_to is not None and fresh.get(replied_to.number, replied_to).state in BUCKET:
-            accepted(connection, replied_to.number, provider_batch_id=None, attempt=None, now=now, policy=policy)
-            fresh[replied_to.number] = batch_by_number(connection, replied_to.number)
+    for _, receipt, told_of in doings:
+        # Whoever answers to a batch has got it, and so has the channel that it was handed to.
+        if told_of is not None and fresh.get(told_of.number, told_of).state in BUCKET:
+            accepted(
+                connection,
+                told_of.number,
+                provider_batch_id=receipt.provider_batch_id,
+                attempt=None,
+                now=now,
+                policy=policy,
+            )
+            fresh[told_of.number] = batch_by_number(connection, told_of.number)
 
     rising.apply(connection, on_messages, now, policy, count)
     for integration, receipt, batch in doings:
