@@ -84,6 +84,9 @@ def _differences(
                 yield row.dispatch_id, f"batch {row.key} is accepted here, and not in the provider's list"
     for key in by_key:
         dispatch_id = dispatch_of_key(key)
-        known_here = connection.scalar(select(batches.c.number).where(batches.c.key == key)) is not None
-        if dispatch_id is not None and not known_here:
+        state = connection.scalar(select(batches.c.state).where(batches.c.key == key))
+        if dispatch_id is not None and state is None:
             yield dispatch_id, f"the provider accepted batch {key}, which this ledger doesn't know"
+        elif dispatch_id is not None and state == BatchState.waiting:
+            # The ledger is older than what was sent: a backup that was put back.
+            yield dispatch_id, f"the provider accepted batch {key}, which is waiting here"

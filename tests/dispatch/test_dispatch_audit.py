@@ -1,5 +1,7 @@
 """What the provider lists as accepted, compared with the ledger batch by batch."""
 
+import shutil
+
 import pytest
 from sending_kit import CAMPAIGN, Host, Plan, batches_of_one, people
 
@@ -37,6 +39,17 @@ def test_a_batch_of_ours_that_the_ledger_does_not_know_is_told(connector: Connec
         headers={"authorization": f"Bearer {plan.options.api_token}"},
     ).raise_for_status()
     assert wrong(connector) == [f"the provider accepted batch {key}, which this ledger doesn't know"]
+
+
+def test_what_was_sent_after_a_backup_that_was_put_back_is_told(host: Host, connector: Connector) -> None:
+    dispatch = connector.send(CAMPAIGN, people(1), drain=False)
+    connector.close()
+    backup = host.path.with_suffix(".backup")
+    shutil.copy(host.path, backup)
+    dispatch.drain()
+    connector.close()
+    backup.replace(host.path)
+    assert wrong(connector) == [f"the provider accepted batch {dispatch.id}-b0-0, which is waiting here"]
 
 
 def test_what_others_send_on_the_account_is_not_ours(connector: Connector, plan: Plan) -> None:
