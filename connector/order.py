@@ -45,7 +45,7 @@ def screen_of(campaign: Campaign, settings: Settings, provider: Provider) -> Scr
         max_parts=campaign.max_parts,
         limits=provider.limits_of(campaign.message),
         numbers=Numbers(settings.screening.default_region),
-        also=parameters(campaign.message.model_extra),
+        beside=campaign.message.parameters_beside,
         address_of=provider.address_of,
         identities_of=provider.identities_of if provider.supports("identities_of") else None,
     )

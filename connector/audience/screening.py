@@ -11,12 +11,10 @@ from connector.model.event import SkipReason
 from connector.model.limits import Limits
 from connector.model.parts import PartCounter
 from connector.model.phone import Canonical, Numbers
-from connector.model.text import Template
+from connector.model.text import HOST_TEXT, Template
 
 MAX_ADDRESS_CHARACTERS = 100
 
-HOST_TEXT = "${text}"
-"""The text of messages whose whole text comes from the platform."""
 BETWEEN_IDENTITIES = "\n"
 """Stands between the addresses of one person where they are kept."""
 
@@ -64,8 +62,8 @@ class Screen:
     """Screens rows as they are read: number, parameter and length. Repeats are found later, in the ledger.
 
     `text` is the campaign's text whose parts are counted; empty: it has another kind of message; None: the
-    recipients bring their own. `also` are the parameters elsewhere in the message. `address_of` and `identities_of`
-    are the provider's, where it takes other addresses than phone numbers.
+    recipients bring their own. `beside` gives the parameters that a message uses elsewhere than in its text.
+    `address_of` and `identities_of` are the provider's, where it takes other addresses than phone numbers.
     """
 
     def __init__(
@@ -77,7 +75,7 @@ class Screen:
         max_parts: int,
         limits: Limits,
         numbers: Numbers,
-        also: tuple[str, ...] = (),
+        beside: Callable[[str], tuple[str, ...]] = lambda text: (),
         address_of: Callable[[str], str | None] | None = None,
         identities_of: Callable[[str], Sequence[str]] | None = None,
     ) -> None:
@@ -91,23 +89,28 @@ class Screen:
         self._canonical = numbers.canonical
         self._address_of = address_of
         self._identities_of = identities_of
-        self._also = also if identities_of is None else (*also, IDENTITIES)
+        self._beside = beside
+        self._with_host_text = self._also(HOST_TEXT)
         self.shapes: dict[tuple[str | None, bool], Shape] = {}
         self._own = self._shape(senders.first.value, False) if text is not None else None
-        self.names = self._also if self._own is None else self._own.template.names
+        self.names = self._with_host_text if self._own is None else self._own.template.names
         """What is asked for of every row: the parameters, and where it is of use the identities, at the end."""
         served = {*defaults, IDENTITIES}
         self._without_default = frozenset(place for place, name in enumerate(self.names) if name not in served)
-        self._also_places = [self.names.index(name) for name in self._also]
+        self._host_places = [self.names.index(name) for name in self._with_host_text]
 
     def _shape(self, sender: str | None, host_text: bool) -> Shape:
         key = (sender, host_text)
         shape = self.shapes.get(key)
         if shape is None:
             text = HOST_TEXT if host_text or self._text is None else self._text
-            shape = Shape(len(self.shapes), sender, text, self._defaults, self._also)
+            shape = Shape(len(self.shapes), sender, text, self._defaults, self._also(text))
             self.shapes[key] = shape
         return shape
+
+    def _also(self, text: str) -> tuple[str, ...]:
+        beside = self._beside(text)
+        return beside if self._identities_of is None else (*beside, IDENTITIES)
 
     def row(self, dispatch: int, ordinal: int, read: ReadRow) -> MessageRow:
         """The message of one row, with its reason when it is not to be sent."""
@@ -123,11 +126,8 @@ class Screen:
             chosen = found or chosen
         if text is not None:
             shape = self._shape(chosen.value, True)
-            values = (text, *[values[place] for place in self._also_places]) if self._also else (text,)
-            incomplete = None in values and any(
-                values[1 + place] is None and name not in self._defaults and name != IDENTITIES
-                for place, name in enumerate(self._also)
-            )
+            incomplete = any(values[place] is None and place in self._without_default for place in self._host_places)
+            values = (text, *[values[place] for place in self._host_places])
         else:
             own = self._own
             incomplete = own is None or (

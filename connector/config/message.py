@@ -1,12 +1,11 @@
 """A campaign's message, held against what its provider takes: every fault with the name of its field."""
 
 import re
-from typing import Any
 
 from pydantic import ValidationError
 
 from connector.config.messages import Inspection, Wrong, faults
-from connector.config.schema import DIALECT, Rules, Schema, rules, schema_id
+from connector.config.schema import Rules, message_schema, rules
 from connector.extension.provider import Provider
 from connector.model.campaign import Message
 from connector.model.errors import Fault
@@ -43,19 +42,6 @@ def message_faults(message: Message, provider: Provider, source: str) -> list[Fa
             if not any(each.path[: len(path)] == path or path[: len(each.path)] == each.path for path in found)
         ]
     return faults(wrong, source)
-
-
-def message_schema(provider: type[Provider]) -> Schema:
-    """The schema of what a provider takes as the message of a campaign, as a document with the key `message`."""
-    schema = provider.Message.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    document: dict[str, Any] = {
-        "$schema": DIALECT,
-        "$id": schema_id(f"message.{provider.name}"),
-        "type": "object",
-        "properties": {"message": schema},
-    }
-    return {**document, "$defs": definitions} if definitions else document
 
 
 def _rules(provider: Provider) -> Rules:

@@ -15,7 +15,7 @@ from connector.extension.provider import Provider
 from connector.extension.secret import REFERENCE
 from connector.extension.sink import NAME as SINK_NAME
 from connector.extension.sink import Sink
-from connector.model.campaign import Campaign
+from connector.model.campaign import Campaign, Message
 from connector.model.errors import PluginError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,7 +33,8 @@ def schema_id(name: str) -> str:
 def compose(plugins: Plugins) -> dict[str, Schema]:
     """Every schema by name: `configuration`, `campaign`, `integration.NAME` of each provider, `sink.NAME` of each sink.
 
-    Raises `PluginError` when a plugin's settings have no JSON Schema.
+    And `message.NAME` of each provider that takes more than texts. Raises `PluginError` when a plugin's settings, or
+    its messages, have no JSON Schema.
     """
     providers = dict(sorted(plugins.providers.items()))
     sinks = dict(sorted(plugins.sinks.items()))
@@ -45,6 +46,7 @@ def compose(plugins: Plugins) -> dict[str, Schema]:
             for name, offered in providers.items()
         },
         **{f"sink.{name}": _offered("sink", "sink", name, offered) for name, offered in sinks.items()},
+        **{f"message.{name}": message_schema(each) for name, each in providers.items() if each.Message is not Message},
     }
 
 
@@ -56,6 +58,20 @@ def text(schema: Schema) -> str:
 def campaign_schema() -> Schema:
     """The schema of a campaign, which needs no plugin."""
     return _headed(CAMPAIGN, Campaign)
+
+
+def message_schema(provider: type[Provider]) -> Schema:
+    """The schema of what a provider takes as a campaign's message: of a document that has it under `message`.
+
+    Raises `PluginError` when it has none.
+    """
+    name = f"message.{provider.name}"
+    try:
+        schema = _headed(name, provider.Message)
+    except Exception as error:
+        raise PluginError(f"The messages of {provider.name} have no JSON Schema: {type(error).__name__}.") from error
+    message = {key: schema.pop(key) for key in list(schema) if key not in ("$schema", "$id", "$defs")}
+    return {**schema, "type": "object", "properties": {"message": message}}
 
 
 def _headed(name: str, model: type[BaseModel]) -> Schema:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import func, select
 
+from connector.audience.reading import IDENTITIES
 from connector.dispatch.planning import Plan, plan
 from connector.dispatch.sending import load
 from connector.extension.provider import Provider
@@ -232,5 +233,5 @@ def _missing(what: Plan, reason: str, content: str | None) -> tuple[str, ...]:
     if len(values) != len(names):
         # The host has rendered this text: it is empty.
         return ()
-    defaults = what.campaign.message.defaults
-    return tuple(name for name, value in zip(names, values, strict=True) if value is None and name not in defaults)
+    served = {*what.campaign.message.defaults, IDENTITIES}
+    return tuple(name for name, value in zip(names, values, strict=True) if value is None and name not in served)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from connector.audience.screening import BETWEEN_IDENTITIES, HOST_TEXT
+from connector.audience.screening import BETWEEN_IDENTITIES
 from connector.dispatch import pace
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
@@ -32,7 +32,7 @@ from connector.model.campaign import Campaign
 from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.event import SkipReason, message_id
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
-from connector.model.text import Template, parameters
+from connector.model.text import HOST_TEXT, Template
 from connector.tracking import holds, outcomes, refusals, standing, track
 from connector.tracking.policy import Policy
 from connector.tracking.polling import receiver_is_there
@@ -274,7 +274,7 @@ def _campaign(stored: str) -> Campaign:
 
 @lru_cache(maxsize=64)
 def _template(text: str, stored: str) -> Template:
-    return Template.read(text, parameters(_campaign(stored).message.model_extra))
+    return Template.read(text, _campaign(stored).message.parameters_beside(text))
 
 
 def load(

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from connector.model.text import HOST_TEXT, parameters
+
 
 class Message(BaseModel):
     """What the recipients get: a text, or a provider's own kinds of message beside it."""
@@ -21,6 +23,11 @@ class Message(BaseModel):
         dict[str, Annotated[str, Field(min_length=1)]],
         Field(title="Defaults", description="Values for recipients that have none."),
     ] = {}
+
+    def parameters_beside(self, text: str) -> tuple[str, ...]:
+        """The parameters that are used elsewhere than in the text of a batch: its own, or one that stands for it."""
+        own = () if text in (self.text, HOST_TEXT) else parameters(self.text)
+        return tuple(dict.fromkeys((*own, *parameters(self.model_extra))))
 
 
 class Campaign(BaseModel):

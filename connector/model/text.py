@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+HOST_TEXT = "${text}"
+"""The text of messages whose whole text comes from the platform."""
 _MARK = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 
 

@@ -1,21 +1,33 @@
 """The Sinch Conversation API as a provider: campaigns by the Batch API, single messages by messages:send."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from connector.extension import CheckResult, Integration, Provider, Secret
-from connector.http import AnswerLost, Http
+from connector.http import AnswerLost, Http, NoToken
 from connector.model.batch import Batch
 from connector.model.callback import Request, Verdict
+from connector.model.campaign import Message as CampaignMessage
+from connector.model.errors import ReadFailed, Stopped
 from connector.model.limits import Limits
-from connector.model.outcome import Accepted, Found, FoundState, InDoubt, Outcome, Refused, Scope
+from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report
-from connector_sinch.conversation import callbacks, reports
+from connector_sinch.conversation import addresses, callbacks, checking, guidance, looking, refusals, reports
 from connector_sinch.conversation.codes import CODES
 from connector_sinch.conversation.connection import Connection
-from connector_sinch.conversation.request import batch_body
+from connector_sinch.conversation.messages import ConversationMessage, counted_text
+from connector_sinch.conversation.request import (
+    batch_body,
+    by_single_request,
+    goes_alone,
+    single_body,
+    transcode_body,
+)
 from connector_sinch.conversation.settings import ConversationSettings
+
+PROJECT_REQUESTS_PER_SECOND = 800.0
 
 
 class SinchConversation(Provider):
@@ -24,12 +36,12 @@ class SinchConversation(Provider):
     name: ClassVar[str] = "sinch-conversation"
     title: ClassVar[str] = "Sinch Conversation"
     Settings = ConversationSettings
-    limits = Limits(batch_recipients=1000, schedules=True)
+    Message = ConversationMessage
+    limits = Limits(batch_recipients=1000, schedules=True, requests_per_second=PROJECT_REQUESTS_PER_SECOND)
     codes = CODES
+    guidance = guidance.GUIDANCE
     declines: ClassVar[dict[str, str]] = {
-        "poll": "the API has no delivery status to ask for: reports come by callback only",
-        "inbound": "not asked for",
-        "cancel": "not written",
+        "poll": "the API has no delivery status to ask for: reports come by callback alone",
     }
 
     def __init__(self, integration: Integration, http: Http) -> None:
@@ -40,32 +52,86 @@ class SinchConversation(Provider):
     def account(self) -> str:
         return f"{self.name}:{self._settings.app_id}"
 
+    # Campaigns
+
+    def limits_of(self, message: CampaignMessage) -> Limits:
+        """A message that the Batch API doesn't take goes in a request of its own, without a time to send at."""
+        if goes_alone(message.model_extra or {}, self._settings):
+            return replace(self.limits, batch_recipients=1, schedules=False)
+        return self.limits
+
+    def text_of(self, message: CampaignMessage) -> str | None:
+        return counted_text(message)
+
+    def address_of(self, written: str) -> str | None:
+        return addresses.address_of(written)
+
+    def identities_of(self, written: str) -> Sequence[str]:
+        return addresses.identities_of(written, self._settings.app_id)
+
+    # Sending
+
     def send(self, batch: Batch) -> Outcome:
-        connection = self._connection
-        try:
-            answer = connection.batches.post_once(
-                connection.path("messages"),
-                batch_body(batch, self._settings),
-                before_write=batch.attempt.deadline.check,
+        """Post one batch, once: to the Batch API, or a single message to messages:send.
+
+        Raises `NotReached` when the request did not leave, `Throttled` for 429, also from the host that gives the
+        tokens, and `Stopped` when a secret can't be read.
+        """
+        connection, alone = self._connection, by_single_request(batch, self._settings)
+        if alone and batch.size > 1:
+            raise Stopped(
+                "The campaign was planned before consent_management was set for this integration, in batches that "
+                "can't say what kind of message they are. Take the setting back, then resume."
             )
+        client = connection.api if alone else connection.batches
+        path = connection.path("messages:send" if alone else "messages")
+        body = single_body(batch, self._settings) if alone else batch_body(batch, self._settings)
+        try:
+            answer = client.post_once(path, body, before_write=batch.attempt.deadline.check)
+        except NoToken as error:
+            if error.http_status is None:
+                raise
+            return refusals.without_token(error)
         except AnswerLost as error:
             return InDoubt(str(error))
+        return refusals.outcome_of(answer, batch, alone=alone, now=batch.attempt.deadline.clock())
+
+    def dry_run(self, batch: Batch) -> DryRun | Refused:
+        """Let the API translate the first message for each channel. It counts no parts. Raises `ReadFailed`."""
+        answer = self._connection.api.post_repeatable(
+            self._connection.path("messages:transcode"), transcode_body(batch, self._settings)
+        )
+        if answer.status >= 300:
+            return refusals.refusal_of(answer, batch, alone=True)
         said = answer.json()
-        if answer.status == 200 and isinstance(said, dict) and isinstance(said.get("batch_id"), str):
-            return Accepted(said["batch_id"])
-        if 400 <= answer.status < 500:
-            return Refused(Scope.unknown, answer.status)
-        return InDoubt(f"The API answered HTTP {answer.status}.")
+        transcoded = said.get("transcoded_message") if isinstance(said, dict) else None
+        if not isinstance(transcoded, dict):
+            raise ReadFailed(f"The API's answer to the dry run can't be read (HTTP {answer.status}).")
+        return DryRun(batch.size, None, {str(channel): str(message) for channel, message in transcoded.items()})
+
+    # Looking up
 
     def find(self, batch: Batch) -> Found:
-        return Found(FoundState.cannot_tell, cause="no look-up yet")
+        """Look for batches that carry our key; what may have been sent alone can't be said to be absent."""
+        try:
+            return looking.find(self._connection, batch, alone=batch.size == 1)
+        except ReadFailed as error:
+            return Found(FoundState.cannot_tell, cause=str(error))
+
+    def cancel(self, provider_batch_id: str) -> bool:
+        """Only what waits for its time can be cancelled. Raises `ReadFailed`."""
+        return looking.cancel(self._connection, provider_batch_id)
+
+    def inbound(self, since: datetime) -> Iterator[Report]:
+        """What people wrote to the app, as far as the app's retention keeps it. Raises `ReadFailed`."""
+        return looking.inbound(self._connection, since)
+
+    # Receiving
 
     def verify(self, request: Request, *, now_seconds: float) -> Verdict:
-        """By the signature; a secret may have been changed a moment ago, and what is answered 401 may never come again.
-
-        Raises `ConfigurationError` when a secret can't be read.
-        """
+        """By the signature. Raises `ConfigurationError` when a secret can't be read."""
         verdict = self._verdict(request, now_seconds, Secret.recent)
+        # A secret may have been changed a moment ago, and what is answered 401 may never come again.
         return self._verdict(request, now_seconds, Secret.value) if verdict is Verdict.forged else verdict
 
     def _verdict(self, request: Request, now_seconds: float, value_of: Callable[[Secret], str]) -> Verdict:
@@ -79,5 +145,7 @@ class SinchConversation(Provider):
     def parse(self, report: Report) -> list[Receipt]:
         return reports.parse(report)
 
+    # Setting up
+
     def check(self) -> list[CheckResult]:
-        return []
+        return checking.check(self._connection)

@@ -1,18 +1,12 @@
 """Trying an integration's settings on the real service, by safe reads; and saying what they can't prove."""
 
-import email.utils
-from collections.abc import Mapping
-from datetime import UTC
-
 from connector.extension import CheckResult
-from connector.http import Answer, ClientCredentials, NoToken
-from connector.model.batch import utc_now
-from connector.model.errors import ConfigurationError, NotSent, ReadFailed, ReadRefused, Throttled
+from connector.http import Answer
+from connector.model.errors import ConfigurationError, ReadFailed, ReadRefused
+from connector_sinch import probing
 from connector_sinch.sms.connection import Connection
 from connector_sinch.sms.guidance import ACCESS_KEY, KEY_REFUSED_BY_API, SERVICE_PLAN
 from connector_sinch.sms.settings import SmsSettings
-
-MAX_CLOCK_DIFFERENCE_SECONDS = 60.0
 
 
 def check(settings: SmsSettings, connection: Connection) -> list[CheckResult]:
@@ -20,7 +14,7 @@ def check(settings: SmsSettings, connection: Connection) -> list[CheckResult]:
     proved = []
     credentials = connection.credentials()
     if credentials is not None:
-        access_key = _token(credentials)
+        access_key = probing.access_key(credentials, ACCESS_KEY)
         if access_key.ok is not True:
             return [access_key]
         proved.append(access_key)
@@ -35,21 +29,8 @@ def check(settings: SmsSettings, connection: Connection) -> list[CheckResult]:
     proved.append(_what_answers(settings, answer))
     if not proved[-1].ok:
         return proved
-    clock = _clock(answer.headers)
+    clock = probing.clock(answer.headers)
     return [*proved, *([] if clock is None else [clock]), *_unproved(settings)]
-
-
-def _token(credentials: ClientCredentials) -> CheckResult:
-    try:
-        credentials.token()
-    except NoToken as error:
-        advice = "" if error.http_status is None else f" {ACCESS_KEY}"
-        return CheckResult("access key", False, f"{error}{advice}")
-    except Throttled as error:
-        return CheckResult("access key", None, f"{error} Try again in a minute.")
-    except NotSent as error:
-        return CheckResult("access key", False, f"{error} Check auth_url and the network.", reached=False)
-    return CheckResult("access key", True, "Sinch gives a token for the access key.")
 
 
 def _refusal(settings: SmsSettings, error: ReadRefused) -> str:
@@ -79,22 +60,6 @@ def _where(settings: SmsSettings) -> str:
 
 def _wrong(message: str, *, reached: bool = True) -> CheckResult:
     return CheckResult("credentials", False, message, reached=reached)
-
-
-def _clock(headers: Mapping[str, str]) -> CheckResult | None:
-    try:
-        theirs = email.utils.parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
-        return None
-    difference_seconds = abs((utc_now() - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds())
-    if difference_seconds <= MAX_CLOCK_DIFFERENCE_SECONDS:
-        return CheckResult("clock", True, "This machine's clock agrees with the API's.")
-    return CheckResult(
-        "clock",
-        False,
-        f"This machine's clock is {difference_seconds:.0f} seconds off the API's: set it, as schedules and "
-        "look-ups depend on it.",
-    )
 
 
 def _unproved(settings: SmsSettings) -> list[CheckResult]:
