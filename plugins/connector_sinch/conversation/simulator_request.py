@@ -54,7 +54,12 @@ def invalid(message: str) -> Problem:
 class Request(BaseModel):
     """A JSON object whose fields are all known; null is the same as absent."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        return {name: each for name, each in given.items() if each is not None} if isinstance(given, dict) else given
 
 
 R = TypeVar("R", bound=Request)
