@@ -26,7 +26,7 @@ from connector.config.names import campaign_faults, integration_of, transactiona
 from connector.config.settings import Settings
 from connector.delivery import cursors, dead_letters, replays
 from connector.delivery.choosing import EVERYTHING, Choice
-from connector.delivery.cursors import SinkState
+from connector.delivery.cursors import SinkState as SinkState
 from connector.delivery.dead_letters import RefusedEvent
 from connector.delivery.in_process import sinks_of
 from connector.dispatch import adding, cancelling, doubt, opening, pace, planning, prospects

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -221,11 +222,16 @@ class Host:
         }
 
     def connector(
-        self, *plans: Plan, plugins: Iterable[object] = (), clock: Callable[[], datetime] | None = None, **tables: Any
+        self,
+        *plans: Plan,
+        plugins: Iterable[object] = (),
+        clock: Callable[[], datetime] | None = None,
+        more_secrets: Mapping[str, str] = MappingProxyType({}),
+        **tables: Any,
     ) -> Connector:
         """A connector with an integration `sms` (and `sms2` ...) for each plan; `integration={...}` adds settings."""
         named = {"sms" if not place else f"sms{place + 1}": plan for place, plan in enumerate(plans)}
-        secrets: dict[str, str] = {}
+        secrets: dict[str, str] = {**more_secrets}
         for plan in plans:
             secrets |= SmsSimulator().secrets(plan.options)
         made = Connector(

@@ -150,6 +150,13 @@ def account_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
 
 
 @_quietly
+def sink_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """The sinks of the configuration."""
+    document, _ = read_document(Path(ctx.find_root().params.get("config") or "connector.toml"), missing="")
+    return ((name, table.get("sink", "")) for name, table in (document or {}).get("sinks", {}).items())
+
+
+@_quietly
 def provider_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The providers that are installed."""
     return ((name, provider.title) for name, provider in sorted(Plugins().providers.items()))

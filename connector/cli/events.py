@@ -24,13 +24,13 @@ LOOK_AGAIN_SECONDS = 0.5
 NOW = "now"
 
 
-def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
+def time_of(ctx: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
+    """The time that an option names, as the user's clock shows it unless it has an offset."""
     if text is None:
         return None
     if text == NOW:
         return utc_now()
     try:
-        # A time without an offset is meant as the user's own clock shows it.
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise click.BadParameter(
@@ -49,7 +49,7 @@ def _time(ctx: click.Context, option: click.Parameter, text: str | None) -> date
 @click.option(
     "--since",
     metavar="TIME",
-    callback=_time,
+    callback=time_of,
     help="Only what was recorded at this time or later, as in 2026-12-01T09:00; `now`: nothing that is there already.",
 )
 @click.option("--after", type=int, default=-1, metavar="POSITION", help="Only what stands after this position.")

@@ -29,6 +29,7 @@ from connector.cli.send import send
 from connector.cli.serve import serve, worker
 from connector.cli.setup import setup
 from connector.cli.simulate import simulate
+from connector.cli.sinks import discard, replay, sinks
 from connector.cli.status import dispatches, status
 from connector.cli.steering import cancel, pause, resume, retry
 from connector.cli.storage import storage
@@ -111,6 +112,7 @@ FAMILIES: dict[str, list[click.Command]] = {
     "Campaigns": [send, report, events, message],
     "What is under way": [dispatches, status, pause, resume, cancel, retry, rate],
     "Running it": [serve, worker, poll, unmatched, verify, storage],
+    "Platforms": [sinks, replay, discard],
     "Trying it": [demo, simulate],
     "Looking up": [explain, plugins, schema, completion],
 }

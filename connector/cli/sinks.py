@@ -1,0 +1,151 @@
+"""`connector sinks`, `replay` and `discard`: how events reach the platforms."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import rich_click as click
+
+from connector.cli.completion import dispatch_ids, sink_names
+from connector.cli.events import time_of
+from connector.cli.output import count, document, json_option, moment, say, table
+from connector.connector import Connector, SinkState
+
+SHOWN = 100
+
+
+@click.command("sinks")
+@click.argument("sink", required=False, metavar="[SINK]", shell_complete=sink_names)
+@click.option("--resume", is_flag=True, help="Let SINK, which is stopped or waits, try again at once.")
+@json_option
+@click.pass_obj
+def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
+    """Show how far each platform has taken the events, how fast, what troubles it, and what it refused.
+
+    Use it when a platform seems to miss something. With SINK, a name of the configuration, the events that this one
+    refused for good are listed with its words: mend the cause, then `connector replay` sends them again, or
+    `connector discard` gives them up. A sink whose credentials are refused is stopped until --resume, or until
+    `serve` or `worker` starts again; the events wait meanwhile. The exit status is 1 if a sink is stopped.
+    """
+    if resume and sink is None:
+        raise click.UsageError("--resume wants the name of a sink.")
+    with Connector.from_config(config) as connector:
+        if resume and sink is not None:
+            connector.resume_sink(sink)
+        states = [state for state in connector.sinks() if sink in (None, state.name)]
+        refused = [] if sink is None else connector.refused_events(sink, limit=SHOWN)
+    if as_json:
+        document({"sinks": states, **({} if sink is None else {"refused": refused})})
+    elif not states:
+        click.echo("No sink is configured; a [sinks.NAME] table of the configuration makes one.")
+    else:
+        table(
+            ["sink", "waiting", "events/s", "refused", "state"],
+            [
+                [state.name, count(state.lag), _pace(state), count(state.dead_letters), _state(state)]
+                for state in states
+            ],
+            right=["waiting", "events/s", "refused"],
+            whole=["sink"],
+        )
+        if refused:
+            click.echo("")
+            table(
+                ["number", "status", "refused at", "tries", "dispatch", "reason"],
+                [
+                    [
+                        str(each.number),
+                        each.status.value,
+                        moment(each.refused_at),
+                        str(each.tries),
+                        each.dispatch or "-",
+                        each.reason + (" (goes again)" if each.again else ""),
+                    ]
+                    for each in refused
+                ],
+                right=["number", "tries"],
+                title="Refused, latest first",
+            )
+    if any(state.is_stopped for state in states):
+        sys.exit(1)
+
+
+def _pace(state: SinkState) -> str:
+    return "-" if state.events_per_second is None else f"{state.events_per_second:.3g}"
+
+
+def _state(state: SinkState) -> str:
+    if state.is_stopped:
+        return f"STOPPED: {state.trouble}"
+    if state.trouble is not None:
+        return f"tried again at {moment(state.next_try)}: {state.trouble}" if state.next_try else state.trouble
+    return "up to date" if state.lag == 0 else "taking events"
+
+
+@click.command("replay")
+@click.argument("sink", metavar="SINK", shell_complete=sink_names)
+@click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
+@click.option("--refused", is_flag=True, help="All events that it refused, in place of the numbered ones.")
+@click.option(
+    "--since", metavar="TIME", callback=time_of, help="What was recorded at this time or later, as in 2026-12-01T09:00."
+)
+@click.option("--until", metavar="TIME", callback=time_of, help="What was recorded before this time.")
+@click.option("--dispatch", "dispatch_id", metavar="ID", shell_complete=dispatch_ids, help="What is of this dispatch.")
+@json_option
+@click.pass_obj
+def replay(
+    config: Path,
+    sink: str,
+    numbers: Sequence[int],
+    refused: bool,
+    since: datetime | None,
+    until: datetime | None,
+    dispatch_id: str | None,
+    as_json: bool,
+) -> None:
+    """Send events to a platform once more, under the same ids: what it refused, or what it may have lost.
+
+    Use it after the cause of a refusal is mended, with the NUMBERs that `connector sinks SINK` lists, or --refused;
+    or after a platform has lost data, with a time or a dispatch. Most platforms don't see that an event comes twice:
+    what they have not lost will count again. `serve`, `worker` or `send` hand the events over, beside what is new.
+    """
+    by_place = since is not None or until is not None or dispatch_id is not None
+    if bool(numbers) + refused + by_place != 1:
+        raise click.UsageError("Say what: NUMBERs, or --refused, or a time (--since, --until) or a --dispatch.")
+    with Connector.from_config(config) as connector:
+        if by_place:
+            connector.replay(sink, since=since, until=until, dispatch=dispatch_id)
+            asked = None
+        else:
+            asked = connector.replay_refused(sink, None if refused else list(numbers))
+    if as_json:
+        document({"sink": sink, "refused": asked})
+    elif asked is None:
+        click.echo(f"What {sink} has had of it goes there again.")
+    else:
+        click.echo(f"{count(asked)} refused event{'' if asked == 1 else 's'} will be sent to {sink} once more.")
+    if asked == 0:
+        say(f"`connector sinks {sink}` lists what it refused.")
+
+
+@click.command("discard")
+@click.argument("sink", metavar="SINK", shell_complete=sink_names)
+@click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
+@click.option("--refused", is_flag=True, help="All events that it refused, in place of the numbered ones.")
+@json_option
+@click.pass_obj
+def discard(config: Path, sink: str, numbers: Sequence[int], refused: bool, as_json: bool) -> None:
+    """Give up events that a platform refused: they are not sent again, and not listed any more.
+
+    Use it when the platform is right not to take them. The NUMBERs are those that `connector sinks SINK` lists. The
+    events stay in the log; only this sink never gets them.
+    """
+    if bool(numbers) + refused != 1:
+        raise click.UsageError("Say what: NUMBERs, or --refused for all that it refused.")
+    with Connector.from_config(config) as connector:
+        given_up = connector.discard_refused(sink, None if refused else list(numbers))
+    if as_json:
+        document({"sink": sink, "discarded": given_up})
+    else:
+        click.echo(f"{count(given_up)} event{'' if given_up == 1 else 's'} given up.")
