@@ -3,8 +3,9 @@
 First a process goes through its course (`course.py`) undisturbed, on the provider's simulator, to see which moments
 there are. Then, for each of them, another process is killed (SIGKILL) just there, on a new ledger; a second one goes
 on to the end; and the ledger is compared with what the simulator accepted. With `--freeze` it is stopped there
-(SIGSTOP) until its deadlines have passed, and goes on itself. `--points` takes so many of the moments, spread over all
-kinds. Exit status 1 when anybody was lost, messaged twice or miscounted.
+(SIGSTOP) until its deadlines have passed, and goes on itself. With `--open` people are added to an open dispatch, by
+several threads; who goes on adds all of them once more, under their keys. `--points` takes so many of the moments,
+spread over all kinds. Exit status 1 when anybody was lost, messaged twice or miscounted.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from connector.model.event import EventKind, Status
 from connector.model.report import ReceiptKind, Report, ReportSource
 from connector.simulator import Simulator, find
 from connector.testing import course
-from connector.testing.course import CALLED_OFF, HANDED_OVER, LOG, MET, MOMENTS, SENT, Course, Fate
+from connector.testing.course import ADDED, CALLED_OFF, HANDED_OVER, LOG, MET, MOMENTS, OPENED, SENT, Course, Fate
 from connector.testing.stage import Stage, lit
 
 PEOPLE = 16
@@ -90,8 +91,8 @@ def spread(moments: Counter[str], points: int | None) -> list[Fate]:
 
 
 @contextmanager
-def staged(simulator: Simulator) -> Iterator[tuple[Stage, Course]]:
-    """A simulator with its faults, and the course on a ledger in a folder of its own."""
+def staged(simulator: Simulator, *, opens: bool = False) -> Iterator[tuple[Stage, Course]]:
+    """A simulator with its faults, and the course on a ledger in a folder of its own; `opens`: an open dispatch."""
     rows = [row for _, row in zip(range(PEOPLE), simulator.recipients(PEOPLE), strict=False)]
     others = list(simulator.recipients(PEOPLE + CALLED_OFF_PEOPLE))[PEOPLE:]
     rows = [{**row, "sender": f"Shop {place // PEOPLE_PER_BATCH}"} for place, row in enumerate(rows)]
@@ -109,7 +110,7 @@ def staged(simulator: Simulator) -> Iterator[tuple[Stage, Course]]:
         }
         send_at = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
         campaign = simulator.campaign()
-        yield stage, Course(Path(folder), settings, stage.secrets, port, campaign, rows, others, send_at)
+        yield stage, Course(Path(folder), settings, stage.secrets, port, campaign, rows, others, send_at, opens)
 
 
 def _digits(row: dict[str, str]) -> str:
@@ -148,9 +149,9 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["connector.testing.sweep", *({"pytest"} & sys.modules.keys())])
 
 
-def count(simulator: Simulator) -> Counter[str]:
+def count(simulator: Simulator, *, opens: bool = False) -> Counter[str]:
     """The moments of an undisturbed course, and how often each comes. Raises `ConnectorError`."""
-    with staged(simulator) as (stage, course_):
+    with staged(simulator, opens=opens) as (stage, course_):
         if (code := end_of(start(course_, None))) != 0:
             raise ConnectorError(f"The undisturbed course ended with {code}.\n{_log(course_)}")
         if wrong := at_the_end(stage, course_):
@@ -158,9 +159,9 @@ def count(simulator: Simulator) -> Counter[str]:
         return Counter(json.loads((course_.folder / MOMENTS).read_text()))
 
 
-def meet(simulator: Simulator, fate: Fate) -> Result:
+def meet(simulator: Simulator, fate: Fate, *, opens: bool = False) -> Result:
     """Kill or freeze a process at one moment, let another one or itself go on, and compare."""
-    with staged(simulator) as (stage, course_):
+    with staged(simulator, opens=opens) as (stage, course_):
         result = Result(fate)
         process = start(course_, fate)
         if fate.by is signal.SIGSTOP:
@@ -213,7 +214,31 @@ def at_any_time(stage: Stage, course_: Course) -> list[str]:
     answered = list(stage.answered)
     with course_.connector() as connector:
         wrong = [line for lines in connector.verify().values() for line in lines]
-        return wrong + _lost(connector, answered)
+        return wrong + _lost(connector, answered) + _unkept(connector, course_)
+
+
+def _unkept(connector: Connector, course_: Course) -> list[str]:
+    """What was added to the open dispatch, as its adders were told, and isn't there, or is there twice."""
+    added = _added(course_)
+    if not added:
+        return []
+    report = connector.dispatch(OPENED).report()
+    found = []
+    if any(len(ids) > 1 for ids in added.values()) or report.recipients > len(course_.rows):
+        found.append("a key was added twice")
+    if report.recipients < len(added):
+        found.append(f"{len(added)} were told that they are added, and {report.recipients} are")
+    return found
+
+
+def _added(course_: Course) -> dict[str, set[str]]:
+    """Recipient's place to the ids of messages that its adders were told."""
+    path = course_.folder / ADDED
+    told: dict[str, set[str]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        place, message = line.split()
+        told.setdefault(place, set()).add(message)
+    return told
 
 
 def _lost(connector: Connector, answered: Sequence[bytes]) -> list[str]:
@@ -241,7 +266,9 @@ def at_the_end(stage: Stage, course_: Course) -> list[str]:
     wrong = at_any_time(stage, course_)
     with course_.connector() as connector:
         wrong += [line for lines in connector.verify(with_provider=True).values() for line in lines]
-        for key, count_ in ((SENT, len(course_.rows)), (CALLED_OFF, len(course_.called_off))):
+        sent = OPENED if course_.opens else SENT
+        sizes = {sent: len(course_.rows)} | ({} if course_.opens else {CALLED_OFF: len(course_.called_off)})
+        for key, count_ in sizes.items():
             try:
                 report = connector.dispatch(key).report()
             except ConnectorError as error:
@@ -249,7 +276,7 @@ def at_the_end(stage: Stage, course_: Course) -> list[str]:
                 continue
             if not report.is_final or report.recipients != count_:
                 wrong.append(f"{key}: {report}")
-            if key == SENT and (report.enqueued, report.enqueue_failed) != (count_ - 1, 1):
+            if key == sent and (report.enqueued, report.enqueue_failed) != (count_ - 1, 1):
                 wrong.append(f"{key}: {report}")
             if key == CALLED_OFF and report.delivered:
                 wrong.append(f"{key}: {report}")
@@ -265,6 +292,8 @@ def at_the_end(stage: Stage, course_: Course) -> list[str]:
     )
     if set(finals.values()) != {1}:
         wrong.append("not every message has one end")
+    if {message for ids in _added(course_).values() for message in ids} - finals.keys():
+        wrong.append("not every message that was added has an end")
     if missing := set(ids) - set((course_.folder / HANDED_OVER).read_text().split()):
         wrong.append(f"{len(missing)} events were never handed over")
     return wrong + _miscounted(stage, course_)
@@ -284,16 +313,17 @@ def _miscounted(stage: Stage, course_: Course) -> list[str]:
     return found
 
 
-def sweep(simulator: Simulator, fates: Iterable[Fate], lanes: int = 8) -> Iterator[Result]:
+def sweep(simulator: Simulator, fates: Iterable[Fate], lanes: int = 8, *, opens: bool = False) -> Iterator[Result]:
     """Kill or freeze at each of these moments, some at the same time; results come in their order."""
     with ThreadPoolExecutor(lanes) as pool:
-        yield from pool.map(partial(meet, simulator), fates)
+        yield from pool.map(partial(meet, simulator, opens=opens), fates)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=int, help="so many moments, spread over all kinds; else every one")
     parser.add_argument("--lanes", type=int, default=8, help="how many are killed at the same time")
     parser.add_argument("--freeze", action="store_true", help="freeze it for a while instead of killing it")
+    parser.add_argument("--open", action="store_true", help="add to an open dispatch instead of sending to lists")
     parser.add_argument("--at", nargs=2, metavar=("MOMENT", "TIMES"), help="this moment only, at its n-th time")
 
 
@@ -303,7 +333,7 @@ def main(options: argparse.Namespace) -> int:
     if options.at:
         fates = [Fate(options.at[0], int(options.at[1]))]
     else:
-        moments = count(simulator)
+        moments = count(simulator, opens=options.open)
         fates = spread(moments, options.points)
         print(f"{moments.total()} moments of {len(moments)} kinds; {what} at {len(fates)} of them.", flush=True)
     if options.freeze:
@@ -311,7 +341,7 @@ def main(options: argparse.Namespace) -> int:
     met: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     bad: list[Result] = []
-    for result in sweep(simulator, fates, options.lanes):
+    for result in sweep(simulator, fates, options.lanes, opens=options.open):
         (met if result.reached else missed)[result.fate.moment] += 1
         if result.wrong:
             bad.append(result)

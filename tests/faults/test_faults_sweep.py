@@ -1,8 +1,9 @@
-"""The sweep in its short form: a few of the moments at which a process may be killed, of every kind.
+"""The sweep in its short form: a few of the moments at which a process may be killed or frozen, of every kind.
 
-All of them: `python -m connector.testing sweep sinch-sms`.
+All of them: `python -m connector.testing sweep sinch-sms`, also with `--open` and `--freeze`.
 """
 
+import signal
 from collections import Counter
 
 from connector.simulator import find
@@ -24,9 +25,33 @@ FATES = [
     Fate("callback: answered", 5),
 ]
 
+WHILE_ADDING = [
+    *(Fate(BEFORE_COMMIT, times) for times in (4, 9)),
+    *(Fate(AFTER_COMMIT, times) for times in (7, 12)),
+    Fate("POST: written", 3),
+    Fate("callback: stored, not answered", 4),
+]
+FROZEN = [
+    Fate(BEFORE_COMMIT, 20, signal.SIGSTOP),
+    Fate("POST: written", 2, signal.SIGSTOP),
+    Fate("callback: taken", 3, signal.SIGSTOP),
+]
+
 
 def test_whenever_a_process_is_killed_nobody_is_lost_and_nobody_is_messaged_twice() -> None:
     results = list(sweep(find("sinch-sms"), FATES, lanes=6))
+    assert [(result.fate, result.wrong) for result in results if result.wrong] == []
+    assert [result.fate for result in results if not result.reached] == []
+
+
+def test_whenever_a_process_is_killed_that_adds_to_an_open_dispatch_each_key_is_sent_once() -> None:
+    results = list(sweep(find("sinch-sms"), WHILE_ADDING, lanes=6, opens=True))
+    assert [(result.fate, result.wrong) for result in results if result.wrong] == []
+    assert [result.fate for result in results if not result.reached] == []
+
+
+def test_a_process_that_is_frozen_past_its_deadlines_goes_on_and_nobody_is_lost_or_messaged_twice() -> None:
+    results = list(sweep(find("sinch-sms"), FROZEN, lanes=3))
     assert [(result.fate, result.wrong) for result in results if result.wrong] == []
     assert [result.fate for result in results if not result.reached] == []
 
