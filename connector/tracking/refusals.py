@@ -70,18 +70,13 @@ def _find_out(
     trial = _trial(connection, batch.dispatch, batch.shape)
     if trial is None and not _accepted_since(connection, batch, attempt):
         trial = _begin(connection, batch)
-    if trial is not None and trial.probe is not None and trial.probe != batch.number:
-        # It was on its way when the trial began, and tells nothing new.
-        returned(connection, batch.number, attempt=attempt, ended="refused", cause=outcome.sentence(), due_at=now)
-        _wait(connection, batch.number)
-        return
     if len(rows) > 1:
         end_attempt(connection, batch, attempt, "refused", cause=outcome.sentence())
         middle = (len(rows) + 1) // 2
         task = Task.send if trial is None else Task.trial
         move(connection, batch, BatchState.split, task=None, due_at=None)
         halves = [part_of(connection, batch, half, task, now) for half in (rows[:middle], rows[middle:])]
-        if trial is not None:
+        if trial is not None and _probes(trial, batch):
             _probe(connection, batch.dispatch, batch.shape, halves[0])
     elif trial is None:
         end_attempt(connection, batch, attempt, "refused", cause=outcome.sentence())
@@ -101,7 +96,13 @@ def _find_out(
                 comment=outcome.comment,
             )
         )
-        _next(connection, batch, now)
+        if _probes(trial, batch):
+            _next(connection, batch, now)
+
+
+def _probes(trial: Row[Any], batch: Row[Any]) -> bool:
+    """Whether the trial goes on with what became of a batch: of one that was on its way before, it doesn't."""
+    return trial.probe is None or bool(trial.probe == batch.number)
 
 
 # Trials
