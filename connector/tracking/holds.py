@@ -54,8 +54,12 @@ def hold(connection: Connection, told: Sequence[Told]) -> None:
                 connection,
                 batch.dispatch,
                 DispatchState.paused,
-                f"A delivery report says that this concerns everybody: {receipt.meaning} ({code})",
+                f"A delivery report says that this concerns everybody: {receipt.meaning} ({code}){_words(receipt)}",
             )
+
+
+def _words(receipt: Receipt) -> str:
+    return f" In the provider's words: {receipt.comment}" if receipt.comment else ""
 
 
 def watch_errors(connection: Connection, dispatch: int, policy: Policy) -> None:

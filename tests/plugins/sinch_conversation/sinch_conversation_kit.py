@@ -20,7 +20,7 @@ SEND = f"{ROOT}/messages:send"
 TRANSCODE = f"{ROOT}/messages:transcode"
 APPS = f"{ROOT}/apps/{APP}"
 WEBHOOKS = f"{APPS}/webhooks"
-NUMBERS = ["12015550101", "12015550102", "447700900123", "46701740605"]
+NUMBERS = ["12015550101", "12015550102", "61491570156", "46701740605"]
 TOKEN = {"access_token": "token-of-tests", "expires_in": 3599, "token_type": "bearer"}
 
 
