@@ -19,7 +19,7 @@ from connector import report as reporting
 from connector.audience.lacking import Lacking
 from connector.checking import callback_path, house, replies, trial
 from connector.checking.finding import Finding, Result
-from connector.checking.integration import SECRETS, senders, try_settings
+from connector.checking.integration import SECRETS, called_back, senders, try_settings
 from connector.checking.trial import ToldBy, Trial
 from connector.config.load import ReadSecret, check_settings, load_settings
 from connector.config.names import campaign_faults, integration_of, transactional
@@ -807,7 +807,10 @@ class Connector:
             return found
         public_url = self.settings.server.public_url
         for name, line in self.lines.items():
-            found += [*self.try_integration(name), *self.try_account(name)]
+            tried = self.try_integration(name)
+            if all(each.name != SECRETS for each in tried):
+                tried += self.try_call_back(name, mend=False)
+            found += [*tried, *self.try_account(name)]
             found.append(replies.prove(name, line.provider, self.plugins, self.ledger, now=self._clock()))
         receiving = self.server_is_running() if receiving is None else receiving
         working = self.worker_is_running()
@@ -831,6 +834,15 @@ class Connector:
                 clock=self._clock,
             )
         return found
+
+    def try_call_back(self, name: str, *, mend: bool) -> list[Finding]:
+        """Whether the service of an integration is set to call back here; with `mend`, it is set so first.
+
+        Nothing for services that are told with every request, or where no `public_url` is set.
+        """
+        if self.settings.server.public_url is None:
+            return []
+        return called_back(name, self.lines[name].provider, self.callback_addresses()[name], mend=mend)
 
     def try_account(self, name: str) -> list[Finding]:
         """Whether an integration's account is well, and shows a batch that it accepted when it is looked up."""

@@ -2,16 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import rich_click as click
 
 from connector.cli.draft import Draft
-from connector.cli.output import fitted
+from connector.cli.output import fitted, waiting
 from connector.cli.questions import Form, Question, Schemas, Way, looks_like_secret, suggested_variable
 from connector.config.secrets import keyring_is_there, read_secret
-from connector.model.errors import ConfigurationError
+from connector.extension.offer import Offer, Wanted
+from connector.model.errors import ConfigurationError, ConnectorError
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PACE = "messages_per_second"
@@ -46,6 +47,20 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
         tell(f"Type a number from 1 to {len(options)}.", "  ")
 
 
+class Service(Protocol):
+    """What can be asked of the service itself, in the draft's settings as they are."""
+
+    @property
+    def offers(self) -> Sequence[str]:
+        """Settings that it lists."""
+
+    def offer(self, key: str) -> Offer:
+        """What a setting may be. Raises `ConnectorError`."""
+
+    def make(self, key: str, answers: Mapping[str, str]) -> str:
+        """A new one. Raises `ConnectorError`."""
+
+
 class Interview:
     """Asks for one integration and what goes with it; every answer is checked at once."""
 
@@ -55,9 +70,11 @@ class Interview:
         schemas: Schemas,
         given: Sequence[tuple[str, ...]],
         screen_sender: Callable[[str], str | None],
+        service: "Service",
     ) -> None:
         """`screen_sender`: what is wrong with a sender for the provider, as a sentence."""
         self._draft = draft
+        self._service = service
         self._screen_sender = screen_sender
         self._schemas = schemas
         self._given = set(given)
@@ -66,8 +83,13 @@ class Interview:
         """Ask everything that was not given, with what is there as the default."""
         form = self._schemas.form(self._draft.provider, self._draft.name)
         way = self._choose_way(form) if form.ways else None
-        for question in form.required:
-            self._ask(question if way is None else way.narrowed(question), needed=True)
+        # What the service itself lists can be asked for only once it is known how it is reached.
+        for question in sorted(form.required, key=lambda each: each.key in self._service.offers):
+            asked = question if way is None else way.narrowed(question)
+            if question.key in self._service.offers:
+                self._ask_offered(asked)
+            else:
+                self._ask(asked, needed=True)
         optional = [each for each in form.optional if way is None or each.key not in way.excluded]
         for question in optional:
             if question.key == PACE:
@@ -124,6 +146,43 @@ class Interview:
         if question.default is not None:
             return f"{question.title} [{_shown(question.default)}]"
         return question.title if needed else f"{question.title} [{NONE}]"
+
+    # What the service knows
+
+    def _ask_offered(self, question: Question) -> None:
+        """Let a person choose among what the service lists, or make a new one there."""
+        if question.path in self._given:
+            return
+        try:
+            with waiting("Asking the service ..."):
+                offer = self._service.offer(question.key)
+        except ConnectorError as error:
+            click.echo(err=True)
+            tell(str(error))
+            self._ask(question, needed=True)
+            return
+        self._head(question)
+        before = self._draft.get(question.path)
+        values = [each.value for each in offer.choices]
+        options = [f"{each.label} ({each.value})" for each in offer.choices]
+        if offer.new:
+            options.append("a new one, made now")
+        options.append("another one, which I type")
+        while True:
+            chosen = choose("Number", options, default=values.index(before) if before in values else 0)
+            if chosen < len(values):
+                self._draft.put(question.path, values[chosen])
+                return
+            if not offer.new or chosen > len(values):
+                self._ask(question, needed=True)
+                return
+            try:
+                made = self._service.make(question.key, {each.key: _answer(each) for each in offer.new})
+            except ConnectorError as error:
+                tell(str(error), "  ")
+                continue
+            self._draft.put(question.path, made)
+            return
 
     # Secrets
 
@@ -311,6 +370,17 @@ class Interview:
         click.echo(err=True)
         if click.confirm(f"Do campaigns that name no integration go through {draft.name}?", default=True, err=True):
             draft.put(path, draft.name)
+
+
+def _answer(wanted: Wanted) -> str:
+    click.echo(err=True)
+    if wanted.description:
+        tell(wanted.description, "  ")
+    while True:
+        typed = prompt(wanted.title, hidden=wanted.secret)
+        if typed:
+            return typed
+        tell("This one is needed.", "  ")
 
 
 def _shown(value: Any) -> str:

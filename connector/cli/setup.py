@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import rich_click as click
 
+from connector.checking import offering
 from connector.checking.finding import Finding
 from connector.checking.integration import secrets_of
 from connector.checking.trial import Trial
@@ -29,8 +30,10 @@ from connector.config.messages import place, unknown_name
 from connector.config.schema import compose
 from connector.config.secrets import keep_in_keyring
 from connector.connector import Connector
+from connector.extension.offer import Offer
 from connector.extension.plugins import Plugins
-from connector.extension.secret import REFERENCE
+from connector.extension.provider import Provider
+from connector.extension.secret import REFERENCE, Secret
 from connector.model.errors import ConfigurationError, ConnectorError, InputError
 
 NAME = "name"
@@ -81,6 +84,7 @@ def setup(
         tell("Stopped; nothing was saved.")
         sys.exit(1)
     if done.saved:
+        wizard.set_callbacks(done)
         wizard.afterwards(done)
         if test_number is not None and may_send_test_message(yes=yes):
             wizard.try_number(done, test_number)
@@ -88,7 +92,7 @@ def setup(
         document(done.as_dict())
     else:
         done.show()
-    if not done.saved or (done.trial is not None and done.trial.failed):
+    if not done.saved or not done.called_back or (done.trial is not None and done.trial.failed):
         sys.exit(1)
 
 
@@ -108,6 +112,8 @@ class Done:
     """Where the provider reports to; None: it is polled."""
     to_do: list[str] = field(default_factory=list)
     trial: Trial | None = None
+    called_back: bool = True
+    """Whether the service is set to call back, where it has to be told so once."""
 
     def as_dict(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -138,6 +144,35 @@ class Done:
                 click.echo(f"    {line}")
 
 
+class _Service:
+    """The service of a draft, as far as its settings are known already."""
+
+    def __init__(self, draft: Draft, kind: type[Provider], schemas: Schemas) -> None:
+        self._draft = draft
+        self._kind = kind
+        self._schemas = schemas
+        self.offers = kind.offers if kind.supports("offer") else ()
+
+    def offer(self, key: str) -> Offer:
+        return offering.offered(self._kind, key, self._settings())
+
+    def make(self, key: str, answers: Mapping[str, str]) -> str:
+        return offering.made(self._kind, key, answers, self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """The settings of the integration as they are, with secrets that can be read."""
+        table = self._draft.get(("integrations", self._draft.name)) or {}
+        return {key: self._read(key, value) for key, value in table.items() if key != "provider"}
+
+    def _read(self, key: str, value: Any) -> Any:
+        question = self._schemas.at(("integrations", self._draft.name, key), self._draft.provider)
+        if not question.secret:
+            return value
+        if isinstance(value, list):
+            return [Secret(each, self._draft.reader()) for each in value]
+        return Secret(value, self._draft.reader())
+
+
 class _Wizard:
     """One run: from what is there, through the answers, to the file."""
 
@@ -166,7 +201,8 @@ class _Wizard:
         self._refuse_what_is_wrong_elsewhere(name)
         draft = Draft(self._old, self._plugins, str(self._config), provider=chosen, name=name)
         places = [self._put(draft, key, text) for key, text in given.items()]
-        interview = Interview(draft, self._schemas, places, lambda sender: self._screen_sender(draft, sender))
+        service = _Service(draft, kind, self._schemas)
+        interview = Interview(draft, self._schemas, places, lambda sender: self._screen_sender(draft, sender), service)
         done = Done(str(self._config), name, draft)
         while True:
             if self._asks:
@@ -352,6 +388,23 @@ class _Wizard:
             "See who would get what, then send:\nconnector send CAMPAIGN.toml --recipients PEOPLE.csv --dry-run",
         ]
 
+    def set_callbacks(self, done: Done) -> None:
+        """Have the service call back here, where it has to be told so once."""
+        with Connector(done.draft.settings(), plugins=self._plugins) as connector:
+            found = connector.try_call_back(done.integration, mend=False)
+            if proving.wrong(found) and self._may_set(done, found):
+                found = connector.try_call_back(done.integration, mend=True)
+                proving.show(found, {done.integration: self._title(done)}, err=self._err)
+        done.findings += found
+        done.called_back = not proving.wrong(found)
+
+    def _may_set(self, done: Done, found: list[Finding]) -> bool:
+        proving.show(found, {done.integration: self._title(done)}, err=self._err)
+        return not self._asks or click.confirm("Set it right at the service now?", default=True, err=True)
+
+    def _title(self, done: Done) -> str:
+        return self._plugins.providers[done.draft.provider].title
+
     def try_number(self, done: Done, number: str) -> None:
         """Send a test message through what was saved."""
         with Connector(done.draft.settings(), plugins=self._plugins) as connector:
@@ -364,7 +417,7 @@ class _Wizard:
                     done.trial, found = proving.try_number(connector, number, done.integration, done.findings)
         proved = [each for each in found if each not in done.findings]
         done.findings = found
-        proving.show(proved, {done.integration: self._plugins.providers[done.draft.provider].title}, err=self._err)
+        proving.show(proved, {done.integration: self._title(done)}, err=self._err)
 
 
 def _document_in(config: Path) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """`Provider`: the one class that a provider's plugin writes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connector.extension.offer import Offer
 from connector.model.batch import Batch
 from connector.model.callback import Request, Verdict
 from connector.model.campaign import Message as CampaignMessage
@@ -17,6 +18,7 @@ from connector.model.event import StatusCodeSource
 from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, Listed, Outcome, Refused
 from connector.model.report import Receipt, Report
+from connector.model.session import SessionRule
 from connector.model.text import Template
 
 if TYPE_CHECKING:
@@ -69,11 +71,13 @@ class CheckResult:
     message: str
     reached: bool = True
     """Whether the service answered at all."""
+    pending: bool = False
+    """It is not so yet, and will be by itself within a minute or so: ask again."""
 
 
 OPTIONAL = ("find", "poll", "inbound", "cancel", "verify")
 """What a provider writes, or declines with a reason: without it something can't be kept or told."""
-EXTRAS = ("rehearse", "dry_run", "feedback", "accepted", "identities_of")
+EXTRAS = ("rehearse", "dry_run", "feedback", "accepted", "identities_of", "offer", "call_back")
 """What a provider may write, and need not decline."""
 
 
@@ -99,6 +103,8 @@ class Provider(ABC):
     """The code of a message that was cancelled: for batches that were called back, and whose report stays empty."""
     guidance: ClassVar[str] = ""
     """For people who set it up: what they need, where they find it, what to do who doesn't have it."""
+    offers: ClassVar[tuple[str, ...]] = ()
+    """Settings of which the service itself can list what they may be (`offer`): they are asked for last."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -188,6 +194,30 @@ class Provider(ABC):
         """Every batch that the provider accepted on this account since a time. Raises `ReadFailed`."""
         raise PluginError(f"{self.name} does not write accepted")
 
+    @staticmethod
+    def offer(key: str, settings: Mapping[str, Any], http: "Http") -> Offer:
+        """What the service lists for one of `offers`; `settings` are those that are known already, unchecked.
+
+        Raises any `ConnectorError` when it can't be asked: then a person types the value.
+        """
+        raise PluginError("this provider does not write offer")
+
+    @staticmethod
+    def make(key: str, answers: Mapping[str, str], settings: Mapping[str, Any], http: "Http") -> str:
+        """Make a new one of what `offer` lists, of the answers to its `new`; the value of the setting.
+
+        Raises any `ConnectorError` when none was made.
+        """
+        raise PluginError("this provider does not write make")
+
+    def call_back(self, address: str, *, mend: bool) -> list[CheckResult]:
+        """Whether the service is set to call back at an address of ours; with `mend`, it is set so first.
+
+        For services that are told once, and not with every request. Only `mend` changes anything there. Raises any
+        `ConnectorError`.
+        """
+        raise PluginError(f"{self.name} does not write call_back")
+
     def reply_guidance(self, address: str) -> str | None:
         """How a person makes the provider bring replies to `address`; None: it does so by itself, or has none."""
         return None
@@ -202,6 +232,13 @@ class Provider(ABC):
         Empty: it is another kind of message. None: it has nothing to send, so recipients must bring their own texts.
         """
         return message.text
+
+    def session_of(self, message: CampaignMessage) -> SessionRule | None:
+        """What a message needs that its channel lets through only to people who wrote lately; None: it needs nothing.
+
+        Who that is, receipts of the provider tell by `open_until`.
+        """
+        return None
 
     def address_of(self, written: str) -> str | None:
         """An address that is no phone number, as it is kept and sent; None: it is none."""

@@ -34,7 +34,9 @@ def test_from_a_simulator_to_a_delivered_campaign(tmp_path: Path, monkeypatch: p
         port = free_port()
         server = {"server__public_url": f"http://127.0.0.1:{port}", "server__port": port}
         sender = {"senders__shop__value": "Bookshop", "defaults__sender": "shop"}
-        set_up = desk.json("setup", *words(desk, **server, **sender), "--test-number", "+12015550123", "--yes")
+        set_up = desk.json(
+            "setup", "sinch-sms", *words(desk, **server, **sender), "--test-number", "+12015550123", "--yes"
+        )
         assert (set_up["saved"], set_up["test_message"]["status"]) == (True, "delivered")
         assert set_up["test_message"]["told_by"] == "callback"
         checked = desk.json("check")
@@ -86,11 +88,13 @@ base_url = "{fresh.base_url}"
 value = 'Shop'
 """
     fresh.write("connector.toml", kept)
-    told = fresh.json("setup", *words(fresh, name="second", callback_secret=None, region="us"), "--yes")
+    told = fresh.json("setup", "sinch-sms", *words(fresh, name="second", callback_secret=None, region="us"), "--yes")
     assert told["saved"] is True
     assert config(fresh).startswith(kept)
     assert config(fresh)[len(kept) :].startswith("\n[integrations.second]\n")
-    told = fresh.json("setup", "--set", "name=first", "--set", "region=us", "--set", "server.host=localhost", "--yes")
+    told = fresh.json(
+        "setup", "sinch-sms", "--set", "name=first", "--set", "region=us", "--set", "server.host=localhost", "--yes"
+    )
     changed = kept.replace('region = "eu"', 'region = "us"').replace(
         "the shop's\n", 'the shop\'s\nhost = "localhost"\n'
     )
@@ -100,36 +104,36 @@ value = 'Shop'
         '-region = "eu"',
         '+region = "us"',
     ]
-    told = fresh.json("setup", "--set", "name=first", "--set", "region=us", "--yes")
+    told = fresh.json("setup", "sinch-sms", "--set", "name=first", "--set", "region=us", "--yes")
     assert (told["saved"], told["changes"]) == (True, [])
-    result = fresh.run("setup", "--set", "region=us", "--yes")
+    result = fresh.run("setup", "sinch-sms", "--set", "region=us", "--yes")
     assert (result.exit_code, "there are first, second" in result.stderr) == (2, True)
 
 
 def test_credentials_that_are_wrong_are_not_saved(fresh: Desk) -> None:
     fresh.environment["SIMULATED_API_TOKEN"] = "another-token"
-    told = fresh.json("setup", *words(fresh), "--yes", status=1)
+    told = fresh.json("setup", "sinch-sms", *words(fresh), "--yes", status=1)
     result, message = findings(told)["credentials"]
     assert (result, told["saved"]) == ("wrong", False)
     assert "Copy api_token and service_plan_id anew" in message
     assert list(fresh.folder.glob("connector*")) == []
-    result_for_people = fresh.run("setup", *words(fresh), "--yes")
+    result_for_people = fresh.run("setup", "sinch-sms", *words(fresh), "--yes")
     assert "Nothing was saved." in result_for_people.stdout
     assert "another-token" not in result_for_people.output
-    told = fresh.json("setup", *words(fresh), "--yes", "--save-anyway")
+    told = fresh.json("setup", "sinch-sms", *words(fresh), "--yes", "--save-anyway")
     assert (told["saved"], findings(told)["credentials"][0]) == (True, "wrong")
     assert "another-token" not in config(fresh)
 
 
 def test_a_secret_that_is_not_there_yet(fresh: Desk) -> None:
     fresh.environment = {"SIMULATED_API_TOKEN": "", "SIMULATED_CALLBACK_SECRET": ""}
-    told = fresh.json("setup", *words(fresh), "--yes", status=1)
+    told = fresh.json("setup", "sinch-sms", *words(fresh), "--yes", status=1)
     assert findings(told)["secrets"][0] == "wrong"
     assert {each["message"].split()[0] for each in told["findings"] if each["name"] == "secrets"} == {
         "api_token",
         "callback_secret",
     }
-    told = fresh.json("setup", *words(fresh), "--yes", "--save-anyway")
+    told = fresh.json("setup", "sinch-sms", *words(fresh), "--yes", "--save-anyway")
     assert any("export SIMULATED_API_TOKEN='...'" in sentence for sentence in told["to_do"])
 
 
@@ -154,7 +158,7 @@ GIVEN_WRONG = [
 def test_what_is_given_wrong_is_named_with_what_would_be_right(fresh: Desk) -> None:
     for given, sentence in GIVEN_WRONG:
         key = given.partition("=")[0]
-        result = fresh.run("setup", *words(fresh, **{key: None}), "--set", given, "--yes")
+        result = fresh.run("setup", "sinch-sms", *words(fresh, **{key: None}), "--set", given, "--yes")
         assert (result.exit_code, result.stdout) == (2, "")
         assert sentence in result.stderr
         assert "s3cr3t" not in result.output
@@ -173,7 +177,7 @@ PASTED = [
 
 def test_a_secret_in_the_place_of_a_variable_s_name_is_refused_and_not_shown(fresh: Desk) -> None:
     for pasted in PASTED:
-        result = fresh.run("setup", *words(fresh, api_token=f"env:{pasted}"), "--yes", "--save-anyway")
+        result = fresh.run("setup", "sinch-sms", *words(fresh, api_token=f"env:{pasted}"), "--yes", "--save-anyway")
         assert (result.exit_code, result.stdout) == (2, "")
         shown = " ".join(result.stderr.split())
         assert "looks like the secret itself" in shown
@@ -184,13 +188,16 @@ def test_a_secret_in_the_place_of_a_variable_s_name_is_refused_and_not_shown(fre
 
 @pytest.mark.parametrize("name", ["API_TOKEN", "SINCH_API_TOKEN_2", "MYTOKEN1", "token", "MYSINCHSERVICETOKEN"])
 def test_usual_names_of_variables_are_taken(fresh: Desk, name: str) -> None:
-    assert fresh.json("setup", *words(fresh, api_token=f"env:{name}"), "--yes", "--save-anyway")["saved"] is True
+    assert (
+        fresh.json("setup", "sinch-sms", *words(fresh, api_token=f"env:{name}"), "--yes", "--save-anyway")["saved"]
+        is True
+    )
     assert f'api_token = "env:{name}"' in config(fresh)
 
 
 def test_a_variable_that_is_set_may_have_any_name(fresh: Desk) -> None:
     fresh.environment["theTokenOfTheAccount1"] = TOKEN
-    told = fresh.json("setup", *words(fresh, api_token="env:theTokenOfTheAccount1"), "--yes")
+    told = fresh.json("setup", "sinch-sms", *words(fresh, api_token="env:theTokenOfTheAccount1"), "--yes")
     assert (told["saved"], findings(told)["credentials"][0]) == (True, "ok")
 
 
@@ -203,13 +210,13 @@ def test_what_is_asked_for_in_vain(fresh: Desk) -> None:
         result = fresh.run("setup", *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert sentence in result.stderr
-    result = fresh.run("--config", "connector.json", "setup", "--yes")
+    result = fresh.run("--config", "connector.json", "setup", "sinch-sms", "--yes")
     assert (result.exit_code, "ends in .toml" in result.stderr) == (2, True)
 
 
 def test_what_is_wrong_elsewhere_in_the_file_is_said_first(fresh: Desk) -> None:
     fresh.write("connector.toml", '[server]\nprot = 8080\n[integrations.sms-eu]\nprovider = "sinch-sms"\n')
-    result = fresh.run("setup", *words(fresh), "--yes")
+    result = fresh.run("setup", "sinch-sms", *words(fresh), "--yes")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "connector.toml: server.prot: There is no such key; did you mean port?" in result.stderr
     assert "api_token" not in result.stderr
@@ -220,7 +227,7 @@ def test_a_port_that_something_else_has(fresh: Desk) -> None:
         port = taken.getsockname()[1]
         # Nothing listens where the public address leads.
         address = {"server__public_url": f"http://127.0.0.1:{free_port()}", "server__port": port}
-        told = fresh.json("setup", *words(fresh, **address), "--yes", status=1)
+        told = fresh.json("setup", "sinch-sms", *words(fresh, **address), "--yes", status=1)
     result, message = findings(told)["callback path"]
     assert (result, told["saved"]) == ("wrong", False)
     assert "Nothing listens at" in message
@@ -228,7 +235,7 @@ def test_a_port_that_something_else_has(fresh: Desk) -> None:
 
 
 def test_the_test_message_needs_a_word_and_comes_after_saving(fresh: Desk) -> None:
-    told = fresh.json("setup", *words(fresh), "--test-number", "+4612", "--yes", status=1)
+    told = fresh.json("setup", "sinch-sms", *words(fresh), "--test-number", "+4612", "--yes", status=1)
     assert told["saved"] is True
     assert findings(told)["test message"] == (
         "wrong",
@@ -241,7 +248,9 @@ def test_beside_a_server_with_the_old_settings(desk: Desk) -> None:
     address = {"server__public_url": f"http://127.0.0.1:{port}", "server__port": port}
     with desk.start("serve", "--port", str(port)) as server:
         server.line()
-        told = desk.json("setup", *words(desk, **address), "--test-number", "+12015550123", "--yes", status=1)
+        told = desk.json(
+            "setup", "sinch-sms", *words(desk, **address), "--test-number", "+12015550123", "--yes", status=1
+        )
         assert told["saved"] is True
         result, message = findings(told)["callback path"]
         assert (result, "Restart it once they are saved" in message) == ("not_proved", True)
@@ -257,7 +266,7 @@ def test_killed_while_it_tries_the_old_file_stands(fresh: Desk) -> None:
     fresh.write("connector.toml", old)
     with closing(socket.create_server(("127.0.0.1", 0))) as never_answers:
         url = f"http://127.0.0.1:{never_answers.getsockname()[1]}"
-        with fresh.start("setup", *words(fresh, base_url=url), "--yes") as trying:
+        with fresh.start("setup", "sinch-sms", *words(fresh, base_url=url), "--yes") as trying:
             never_answers.accept()[0].close()
             trying.signal(signal.SIGKILL)
             trying.end()

@@ -24,7 +24,7 @@ def fresh(open_desk: Callable[..., Desk]) -> Desk:
 
 def begin(desk: Desk, **environment: str) -> Terminal:
     """Answer everything up to where the API token lives."""
-    terminal = Terminal(desk.folder, "setup", **environment)
+    terminal = Terminal(desk.folder, "setup", "sinch-sms", **environment)
     terminal.type("sms-eu", at="Name [sinch-sms]: ")
     terminal.type("first", "1", at="Number [1]: ")
     terminal.type("no plan", desk.options.service_plan_id, at="Service plan ID: ")
@@ -119,7 +119,7 @@ def test_a_token_pasted_as_the_name_of_the_variable_is_asked_for_again(fresh: De
 
 def test_a_sender_of_a_wrong_form_is_asked_for_again_and_one_that_is_replaced_is_not_saved(fresh: Desk) -> None:
     with Terminal(
-        fresh.folder, "setup", "--set", "name=sms", *_all_given(fresh), SIMULATED_API_TOKEN="not-the-token"
+        fresh.folder, "setup", "sinch-sms", "--set", "name=sms", *_all_given(fresh), SIMULATED_API_TOKEN="not-the-token"
     ) as terminal:
         terminal.type(ENTER, at="Messages per second [none]: ")
         terminal.type(ENTER, at="Enter to go on [7]: ")
@@ -154,7 +154,9 @@ def test_a_sender_of_a_wrong_form_is_asked_for_again_and_one_that_is_replaced_is
 
 def test_a_sender_that_was_saved_stays_beside_a_new_one(desk: Desk) -> None:
     desk.configure(**{"senders.shop": {"value": "Shop"}}, defaults={"sender": "shop"})
-    with Terminal(desk.folder, "setup", "--set", "name=simulated", *_all_given(desk), **desk.environment) as terminal:
+    with Terminal(
+        desk.folder, "setup", "sinch-sms", "--set", "name=simulated", *_all_given(desk), **desk.environment
+    ) as terminal:
         terminal.type(ENTER, at="Messages per second [none]: ")
         terminal.type(ENTER, at="Enter to go on [7]: ")
         terminal.type("Bakery", at="Sender [shop]: ")
@@ -223,7 +225,9 @@ def test_secrets_in_a_file_and_in_the_keyring(fresh: Desk, tmp_path: Path) -> No
 
 
 def test_a_project_with_its_access_key(fresh: Desk) -> None:
-    with Terminal(fresh.folder, "setup", "--set", "name=sms", "--set", f"base_url={fresh.base_url}") as terminal:
+    with Terminal(
+        fresh.folder, "setup", "sinch-sms", "--set", "name=sms", "--set", f"base_url={fresh.base_url}"
+    ) as terminal:
         terminal.type("project", at="Number [1]: ")
         terminal.type("project-1", at="Project ID: ")
         terminal.type("key-1", at="Key ID: ")
@@ -244,7 +248,7 @@ def test_a_project_with_its_access_key(fresh: Desk) -> None:
 def test_what_is_there_is_offered_and_enter_keeps_it(desk: Desk) -> None:
     desk.configure(**{"senders.shop": {"value": "Shop"}}, defaults={"sender": "shop"}, tracking={"on_absent": "hold"})
     before = (desk.folder / "connector.toml").read_text()
-    with Terminal(desk.folder, "setup", "--test-number", "+46701740605", **desk.environment) as terminal:
+    with Terminal(desk.folder, "setup", "sinch-sms", "--test-number", "+46701740605", **desk.environment) as terminal:
         terminal.type(ENTER, at="Name [simulated]: ")
         terminal.type(ENTER, at="Number [1]: ")
         terminal.type(ENTER, at=f"Service plan ID [{desk.options.service_plan_id}]: ")
@@ -264,7 +268,7 @@ def test_what_is_there_is_offered_and_enter_keeps_it(desk: Desk) -> None:
 
 
 def test_another_integration_beside_the_first(desk: Desk) -> None:
-    with Terminal(desk.folder, "setup", *_all_given(desk), **desk.environment) as terminal:
+    with Terminal(desk.folder, "setup", "sinch-sms", *_all_given(desk), **desk.environment) as terminal:
         terminal.type("second", at="Name [simulated]: ")
         terminal.type(ENTER, at="Messages per second [none]: ")
         terminal.type(ENTER, at="Enter to go on [7]: ")

@@ -1,6 +1,6 @@
 """`connector conversation app`: apps, their channels, modes and retention."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rich_click as click
@@ -30,6 +30,22 @@ from connector_sinch.conversation.resources.apps import (
 )
 
 secret_help = "given as env:NAME, file:PATH or keyring:NAME, never itself."
+
+
+def credential_options(command: Callable[..., None]) -> Callable[..., None]:
+    """How a channel's credential is given."""
+    for option, metavar, text in (
+        (
+            "--credentials",
+            "FILE",
+            "For other channels: a JSON file with their credential as the API's page on the channel shows it.",
+        ),
+        ("--callback-secret", "SECRET", f"Signs what the channel calls back to Sinch; {secret_help}"),
+        ("--token", "SECRET", f"The token that goes with it; {secret_help}"),
+        ("--identity", "ID", "What the channel calls the sender: for SMS, the ID of the service plan."),
+    ):
+        command = click.option(option, metavar=metavar, help=text)(command)
+    return command
 
 
 @click.group("app", cls=click.RichGroup)
@@ -75,14 +91,26 @@ def show_app(desk: Desk, app: str | None) -> None:
 
 @app.command("create")
 @click.argument("name")
+@click.argument("channel", metavar="CHANNEL")
+@credential_options
 @click.option("--mode", type=click.Choice(PROCESSING_MODES), help="DISPATCH keeps no contacts and conversations.")
 @on_project
-def create_app(desk: Desk, name: str, mode: str | None) -> None:
-    """Make an app under a name; it has no channel yet.
+def create_app(
+    desk: Desk,
+    name: str,
+    channel: str,
+    identity: str | None,
+    token: str | None,
+    callback_secret: str | None,
+    credentials: str | None,
+    mode: str | None,
+) -> None:
+    """Make an app under a name, with its first channel.
 
-    Use it when the project has none, then add channels to it: connector conversation app add-channel.
+    Use it when the project has none; other channels are added by `connector conversation app add-channel`.
     """
-    _show(desk, desk.project.apps.create(name, processing_mode=mode))
+    first = _credential(channel, identity, token, callback_secret, credentials)
+    _show(desk, desk.project.apps.create(name, [first], processing_mode=mode))
 
 
 @app.command("set")
@@ -186,16 +214,7 @@ def retention(
 @app.command("add-channel")
 @click.argument("channel", metavar="CHANNEL")
 @app_option
-@click.option(
-    "--identity", metavar="ID", help="What the channel calls the sender: for SMS, the ID of the service plan."
-)
-@click.option("--token", metavar="SECRET", help=f"The token that goes with it; {secret_help}")
-@click.option("--callback-secret", metavar="SECRET", help=f"Signs what the channel calls back to Sinch; {secret_help}")
-@click.option(
-    "--credentials",
-    metavar="FILE",
-    help="For other channels: a JSON file with their credential as the API's page on the channel shows it.",
-)
+@credential_options
 @on_project
 def add_channel(
     desk: Desk,
@@ -211,18 +230,24 @@ def add_channel(
     Use it with --identity and --token for SMS, RCS, WHATSAPP and VIBERBM, with --credentials FILE for all others. The
     channel is PENDING for up to a minute then: `connector conversation app show` tells when it is ACTIVE.
     """
+    made = _credential(channel, identity, token, callback_secret, credentials)
+    _show(desk, desk.project.apps.add_channel(app or desk.app_id, made))
+
+
+def _credential(
+    channel: str, identity: str | None, token: str | None, callback_secret: str | None, credentials: str | None
+) -> dict[str, Any]:
+    """A channel's credential as the API takes it. Raises `InputError`."""
     signs = None if callback_secret is None else secret("--callback-secret", callback_secret)
     if credentials is not None:
         if identity is not None or token is not None:
             raise InputError("Give either --credentials, or --identity and --token.")
-        made = {**table_in(credentials), "channel": channel, **({} if signs is None else {"callback_secret": signs})}
-    elif identity is None or token is None:
+        return {**table_in(credentials), "channel": channel, **({} if signs is None else {"callback_secret": signs})}
+    if identity is None or token is None:
         raise InputError(
             f"Give --identity and --token for {', '.join(BEARER)}; for other channels, --credentials FILE."
         )
-    else:
-        made = bearer(channel, identity, secret("--token", token), callback_secret=signs or "")
-    _show(desk, desk.project.apps.add_channel(app or desk.app_id, made))
+    return bearer(channel, identity, secret("--token", token), callback_secret=signs or "")
 
 
 @app.command("remove-channel")

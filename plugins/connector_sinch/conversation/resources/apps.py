@@ -13,7 +13,14 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from connector.model.errors import InputError
 from connector_sinch.conversation.resources import limits
 from connector_sinch.conversation.resources.host import Host, entries_of, given
-from connector_sinch.conversation.resources.resource import Channel, ChannelName, Resource, read, read_each
+from connector_sinch.conversation.resources.resource import (
+    Channel,
+    ChannelName,
+    Resource,
+    matches,
+    read,
+    read_each,
+)
 
 BEARER = (Channel.SMS, Channel.RCS, Channel.WHATSAPP, Channel.VIBERBM)
 """Channels whose credential is an identity and its token."""
@@ -117,14 +124,22 @@ class App(_Secretive):
     signs_callbacks_of_messages: bool = False
     """Whether callbacks of messages that name an address of their own are signed."""
 
-    @model_validator(mode="before")
+    _secret: str = PrivateAttr("")
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _say_whether_there_is_a_secret(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        settings = data.get("callback_settings")
+    def _keep_the_secret_out_of_sight(cls, data: Any, handler: Any) -> "App":
+        settings = data.get("callback_settings") if isinstance(data, Mapping) else None
         secret = settings.get("secret_for_overridden_callback_urls") if isinstance(settings, Mapping) else None
-        return {**data, "signs_callbacks_of_messages": bool(secret)}
+        made: App = handler(
+            {**data, "signs_callbacks_of_messages": bool(secret)} if isinstance(data, Mapping) else data
+        )
+        made._secret = secret if isinstance(secret, str) else ""
+        return made
+
+    def signs_messages_by(self, secret: str) -> bool:
+        """Whether callbacks of messages that name an address are signed by this secret, as far as the API shows it."""
+        return matches(self._secret, secret)
 
 
 def bearer(channel: str, identity: str, token: str, *, callback_secret: str = "") -> dict[str, Any]:
@@ -157,12 +172,13 @@ class Apps:
     def create(
         self,
         display_name: str,
-        channel_credentials: Sequence[Mapping[str, Any]] = (),
+        channel_credentials: Sequence[Mapping[str, Any]],
         *,
         processing_mode: str | None = None,
     ) -> App:
         """A new app; its credentials in the order of priority, as the API takes them (`bearer`)."""
         limits.needed("display_name", display_name)
+        limits.needed("channel_credentials", channel_credentials)
         if processing_mode is not None:
             limits.one_of("processing_mode", processing_mode, PROCESSING_MODES)
         body = given(

@@ -1,5 +1,6 @@
 """What the API answers, as models that bear what they don't know: fields, values of enumerations, nulls."""
 
+import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -66,6 +67,11 @@ class ChannelIdentity(Resource):
     identity: str = ""
     app_id: str = ""
     """The app that the identity belongs to, on channels where it does (`APP_SCOPED`)."""
+
+
+def matches(shown: str, secret: str) -> bool:
+    """Whether a secret is the one that the API shows; where it shows stars, that can't be told, and it may be."""
+    return hmac.compare_digest(shown.encode(), secret.encode()) or set(shown) == {"*"}
 
 
 Answered = TypeVar("Answered", bound=Resource)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from connector.model.errors import InputError
 from connector_sinch.conversation.resources import limits
 from connector_sinch.conversation.resources.host import Host, entries_of, given
-from connector_sinch.conversation.resources.resource import Resource, read, read_each
+from connector_sinch.conversation.resources.resource import Resource, matches, read, read_each
 
 HTTP = "HTTP"
 """The kind of target that is called; the API's default, DISMISS, sends nothing."""
@@ -55,10 +55,19 @@ class Webhook(Resource):
     triggers: list[str] = Field(default_factory=list)
     has_secret: bool = False
 
-    @model_validator(mode="before")
+    _secret: str = PrivateAttr("")
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _say_whether_there_is_a_secret(cls, data: Any) -> Any:
-        return {**data, "has_secret": bool(data.get("secret"))} if isinstance(data, Mapping) else data
+    def _keep_the_secret_out_of_sight(cls, data: Any, handler: Any) -> "Webhook":
+        secret = data.get("secret") if isinstance(data, Mapping) else None
+        made: Webhook = handler({**data, "has_secret": bool(secret)} if isinstance(data, Mapping) else data)
+        made._secret = secret if isinstance(secret, str) else ""
+        return made
+
+    def is_signed_by(self, secret: str) -> bool:
+        """Whether it signs with this secret, as far as the API shows which one it has."""
+        return matches(self._secret, secret)
 
 
 class Webhooks:
