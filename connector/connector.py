@@ -18,6 +18,7 @@ from connector import overview, person
 from connector import report as reporting
 from connector.audience.lacking import Lacking
 from connector.checking import callback_path, house, replies, trial
+from connector.checking import sinks as sinks_checking
 from connector.checking.finding import Finding, Result
 from connector.checking.integration import SECRETS, called_back, senders, try_settings
 from connector.checking.trial import ToldBy, Trial
@@ -812,6 +813,8 @@ class Connector:
                 tried += self.try_call_back(name, mend=False)
             found += [*tried, *self.try_account(name)]
             found.append(replies.prove(name, line.provider, self.plugins, self.ledger, now=self._clock()))
+        for name in self.settings.sinks:
+            found += self.try_sink(name)
         receiving = self.server_is_running() if receiving is None else receiving
         working = self.worker_is_running()
         return [*found, *house.workers(receiving=receiving, working=working, called_back=public_url is not None)]
@@ -843,6 +846,14 @@ class Connector:
         if self.settings.server.public_url is None:
             return []
         return called_back(name, self.lines[name].provider, self.callback_addresses()[name], mend=mend)
+
+    def try_sink(self, name: str) -> list[Finding]:
+        """Ask the platform of a configured sink, without writing anything there, and tell how it is doing."""
+        state = self._known_sink(name)
+        return [
+            *sinks_checking.try_sink(name, self._sinks[name], self.settings.sinks[name].settings),
+            *sinks_checking.doing(name, trouble=state.trouble, lag=state.lag, refused=state.dead_letters),
+        ]
 
     def try_account(self, name: str) -> list[Finding]:
         """Whether an integration's account is well, and shows a batch that it accepted when it is looked up."""

@@ -23,12 +23,18 @@ class Finding:
     result: Result
     message: str
     integration: str | None = None
-    """None: it concerns the connector as a whole."""
+    """None: it concerns a sink, or the connector as a whole."""
+    sink: str | None = None
 
 
 def found_by_provider(integration: str, results: list[CheckResult]) -> list[Finding]:
     """What a provider's own check says of an integration."""
     return [Finding(each.name, _result(each.ok), each.message, integration) for each in results]
+
+
+def found_by_sink(sink: str, results: list[CheckResult]) -> list[Finding]:
+    """What a sink's own check says of it."""
+    return [Finding(each.name, _result(each.ok), each.message, sink=sink) for each in results]
 
 
 def _result(ok: bool | None) -> Result:

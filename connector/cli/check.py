@@ -39,6 +39,8 @@ def check(config: Path, test_number: str | None, yes: bool, as_json: bool) -> No
                 trial, findings = proving.try_number(connector, test_number, through, findings)
         configured = connector.settings.integrations
         titles = {name: connector.plugins.providers[each.provider].title for name, each in configured.items()}
+        configured_sinks = connector.settings.sinks
+        titles |= {f"sink {name}": connector.plugins.sinks[each.kind].title for name, each in configured_sinks.items()}
         wrong = proving.wrong(findings)
         failed = bool(wrong) or (trial is not None and trial.failed)
         addresses, guidance = {}, {}

@@ -17,7 +17,7 @@ from connector.extension.provider import OPTIONAL
 @click.command("plugins")
 @json_option
 def plugins(as_json: bool) -> None:
-    """List the providers that can be used, the plugins that bring them, and the plugins that are broken.
+    """List the providers and sinks that can be used, the plugins that bring them, and the plugins that are broken.
 
     Use it to see what a provider can't do, and why, and after installing a plugin. The exit status is 1 if one is
     broken.
@@ -36,6 +36,7 @@ def plugins(as_json: bool) -> None:
             }
             for name, provider in sorted(found.providers.items())
         ],
+        "sinks": [{"name": name, "title": sink.title} for name, sink in sorted(found.sinks.items())],
         "broken": [{"name": broken.name, "reason": broken.reason} for broken in found.broken],
     }
     if as_json:
@@ -61,6 +62,8 @@ def _lines(overview: dict[str, list[dict[str, Any]]]) -> None:
             f"provider {provider['name']} ({provider['title']}): has {', '.join(provider['supports']) or 'no extras'}"
             + (f"; declines {declined}" if declined else "")
         )
+    for sink in overview["sinks"]:
+        click.echo(f"sink {sink['name']} ({sink['title']})")
     for broken in overview["broken"]:
         click.echo(f"broken {broken['name']}: {broken['reason']}")
 
@@ -78,6 +81,7 @@ def _tables(overview: dict[str, list[dict[str, Any]]]) -> None:
                 for each in overview["providers"]
             ],
         ),
+        "Sinks": (("Sink", "Title"), [(each["name"], each["title"]) for each in overview["sinks"]]),
         "Broken": (("Plugin", "Reason"), [(each["name"], each["reason"]) for each in overview["broken"]]),
     }
     console = Console()

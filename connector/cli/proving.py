@@ -136,18 +136,23 @@ def try_number(
 
 
 def show(findings: Sequence[Finding], titles: Mapping[str, str], *, err: bool = False) -> None:
-    """Print what was found: each integration by itself, then what is about none, then what was not proved."""
+    """Print what was found: each integration and sink by itself, what is about none, then what was not proved."""
     proved = [each for each in findings if each.result is not Result.not_proved]
-    for integration in dict.fromkeys(each.integration for each in proved):
-        heading = "This connector" if integration is None else f"{integration} ({titles.get(integration, '')})"
-        rows = [(WORDS[each.result], each.name, each.message) for each in proved if each.integration == integration]
+    for about in dict.fromkeys(map(_about, proved)):
+        heading = f"{about} ({titles.get(about, '')})" if about else "This connector"
+        rows = [(WORDS[each.result], each.name, each.message) for each in proved if _about(each) == about]
         table(("", "", ""), rows, title=heading, err=err)
         click.echo(err=err)
     left = [each for each in findings if each.result is Result.not_proved]
     if left:
-        rows = [(each.integration or "", each.name, each.message) for each in left]
+        rows = [(_about(each), each.name, each.message) for each in left]
         table(("", "", ""), rows, title="Not proved", err=err)
         click.echo(err=err)
+
+
+def _about(finding: Finding) -> str:
+    """What a finding is about; empty: the connector as a whole."""
+    return f"sink {finding.sink}" if finding.sink is not None else finding.integration or ""
 
 
 def show_reply_guidance(guidance: Mapping[str, str]) -> None:

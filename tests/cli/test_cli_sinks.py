@@ -1,0 +1,159 @@
+"""`connector sinks`, `replay` and `discard`, and sinks beside `worker` and `check`."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from cli_kit import Desk
+from connector_bloomreach.simulator import SIMULATOR
+from connector_bloomreach.simulator_options import BloomreachOptions
+from sending_kit import wait_until
+
+from connector.simulator import running
+
+
+class Crm:
+    """A simulated project that the desk's configuration names as its sink."""
+
+    def __init__(self, desk: Desk, base_url: str) -> None:
+        self.desk = desk
+        self.http = httpx.Client(base_url=base_url)
+        self._settings = SIMULATOR.settings(base_url, BloomreachOptions())
+        desk.environment |= SIMULATOR.secrets(BloomreachOptions())
+        self.configure()
+
+    def configure(self, **settings: Any) -> None:
+        self.desk.configure(**{"sinks.crm": {**self._settings, **settings}})
+
+    @property
+    def ids(self) -> Counter[str]:
+        found = self.http.get("/_simulator/batches").json()["batches"]
+        return Counter(event["command_id"] for event in found)
+
+    def faults(self, **faults: str | float) -> None:
+        self.http.post("/_simulator/faults", json=faults)
+
+
+@pytest.fixture
+def crm(desk: Desk) -> Iterator[Crm]:
+    with running(SIMULATOR, BloomreachOptions()) as base_url:
+        made = Crm(desk, base_url)
+        with made.http:
+            yield made
+
+
+def test_lag_pace_and_state_are_shown(desk: Desk, crm: Crm) -> None:
+    desk.people(3)
+    desk.send("--wait")
+    (state,) = desk.json("sinks")["sinks"]
+    assert (state["name"], state["lag"], state["dead_letters"], state["is_stopped"]) == ("crm", 0, 0, False)
+    assert state["events_per_second"] > 0
+    lines = desk.run("sinks").stdout.splitlines()
+    assert lines[0].split() == ["sink", "waiting", "events/s", "refused", "state"]
+    assert lines[1].startswith("crm") and lines[1].endswith("up to date")
+
+
+def test_without_sinks_it_says_how_to_make_one(desk: Desk) -> None:
+    assert "[sinks.NAME]" in desk.run("sinks").stdout
+
+
+def test_a_platform_that_is_away_is_shown_with_its_next_try(desk: Desk, crm: Crm) -> None:
+    crm.faults(error_before=1)
+    desk.people(3)
+    desk.send()
+    (state,) = desk.json("sinks")["sinks"]
+    assert state["lag"] == 3
+    assert "tried again at" in desk.run("sinks").stdout
+    crm.faults()
+    desk.json("sinks", "crm", "--resume")
+    desk.people(1)
+    desk.send("--key", "another", "--wait")
+    assert desk.json("sinks")["sinks"][0]["lag"] == 0
+    assert crm.ids == Counter(event["id"] for event in desk.json("events"))
+
+
+def test_a_stopped_sink_is_a_matter_for_a_person(desk: Desk, crm: Crm) -> None:
+    crm.configure(api_key_id="another")
+    desk.people(2)
+    assert desk.send()["enqueued"] == 2
+    result = desk.run("sinks")
+    assert result.exit_code == 1
+    assert "STOPPED: Bloomreach refused the credentials (HTTP 401" in result.stdout
+    checked = desk.run("check")
+    assert checked.exit_code == 1
+    assert "sink crm (Bloomreach Engagement)" in checked.stdout
+    assert "2 events wait for it" in checked.stdout
+
+
+def test_what_is_refused_is_listed_replayed_and_given_up(desk: Desk, crm: Crm) -> None:
+    crm.configure(without_id="leave_out")
+    numbers = desk.write("people.csv", "to,customer_id,name,metadata.note\n+12015550100,c-1,Ada,\n+12025550100,,Bo,\n")
+    assert numbers == "people.csv"
+    assert desk.send()["enqueued"] == 2
+    crm.configure()
+    assert desk.json("replay", "crm", "--since", "2026-01-01") == {"sink": "crm", "refused": None}
+    desk.write("more.csv", "to,customer_id,name\n+12035550100,c-3,Cy\n")
+    desk.json("send", "campaign.toml", "--recipients", "more.csv")
+    (refused,) = desk.json("sinks", "crm")["refused"]
+    assert (refused["status"], refused["again"]) == ("enqueued", False)
+    assert "no customer_id" in desk.run("sinks", "crm").stdout
+    assert "sent to crm once more" in desk.run("replay", "crm", str(refused["number"])).stdout
+    assert "goes again" in desk.run("sinks", "crm").stdout
+    assert desk.run("discard", "crm", "--refused").stdout == "1 event given up.\n"
+    assert desk.json("sinks", "crm")["refused"] == []
+
+
+def test_it_must_be_said_what_is_meant(desk: Desk, crm: Crm) -> None:
+    for words in (
+        ["replay", "crm"],
+        ["replay", "crm", "1", "--refused"],
+        ["discard", "crm"],
+        ["sinks", "--resume"],
+        ["replay", "erp", "--refused"],
+        ["discard", "erp", "--refused"],
+        ["replay", "crm", "--since", "yesterday"],
+    ):
+        result = desk.run(*words)
+        assert (result.exit_code, result.stdout) == (2, ""), words
+
+
+def test_what_can_be_proved_without_writing_is_checked(desk: Desk, crm: Crm) -> None:
+    found = [each for each in desk.json("check")["findings"] if each["sink"] == "crm"]
+    assert [(each["name"], each["result"]) for each in found] == [("address", "ok"), ("permission", "not_proved")]
+    assert not crm.ids, "nothing is written"
+    desk.environment.pop("SIMULATED_BLOOMREACH_SECRET")
+    (unread,) = [each for each in desk.json("check", status=1)["findings"] if each["sink"] == "crm"]
+    assert "api_secret" in unread["message"]
+
+
+def test_sinks_are_listed_with_the_plugins(desk: Desk) -> None:
+    assert {"name": "bloomreach", "title": "Bloomreach Engagement"} in desk.json("plugins")["sinks"]
+    assert "sink bloomreach (Bloomreach Engagement)" in desk.run("plugins").stdout
+
+
+def test_workers_that_are_killed_lose_nothing(desk: Desk, crm: Crm) -> None:
+    desk.people(1500)
+    crm.configure(requests_per_second=40)
+    crm.http.post("/_simulator/hold", json={"at": "before"})
+    with desk.start("send", "campaign.toml", "--recipients", "people.csv") as sending:
+        crm.http.get("/_simulator/held", params={"count": 10}, timeout=60)
+        sending.signal(signal.SIGKILL)
+    for place in ("after", "before"):
+        crm.http.post("/_simulator/release")
+        crm.http.post("/_simulator/hold", json={"at": place})
+        with desk.start("worker") as worker:
+            crm.http.get("/_simulator/held", params={"count": 10}, timeout=60)
+            worker.signal(signal.SIGKILL)
+    crm.http.post("/_simulator/release")
+    crm.configure()
+    with desk.start("worker") as worker:
+        wait_until(lambda: desk.json("sinks")["sinks"][0]["lag"] == 0)
+        worker.signal(signal.SIGINT)
+    found = {event["id"] for event in desk.json("events")}
+    assert len(found) >= 1500
+    assert set(crm.ids) == found
+    repeated = sum(times - 1 for times in crm.ids.values())
+    assert repeated <= 3 * 10 * 50, "of each process that was killed, what ten calls carried"
