@@ -232,7 +232,8 @@ class Apps:
         self._apps: dict[str, App] = {}
         self.failing: Mapping[Any, str] = options.failing
         """Channel to what is wrong with the access to it."""
-        self._make_own()
+        if options.asked_region in (None, options.region):
+            self._make_own()
 
     def _make_own(self) -> None:
         options = self._options

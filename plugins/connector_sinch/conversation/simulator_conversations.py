@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, model_validator
+from pydantic import model_validator
 
 from connector_sinch.conversation.simulator_callbacks import stamp
 from connector_sinch.conversation.simulator_options import Channel
@@ -17,6 +17,7 @@ from connector_sinch.conversation.simulator_request import (
     Metadata,
     Problem,
     Request,
+    Time,
     changed,
     invalid,
 )
@@ -52,7 +53,7 @@ class InjectedMessage(Request):
 
     app_message: dict[str, Any] | None = None
     contact_message: dict[str, Any] | None = None
-    accept_time: AwareDatetime
+    accept_time: Time
     channel_identity: Identity
     contact_id: str
     direction: Literal["TO_APP", "TO_CONTACT"]
@@ -72,7 +73,7 @@ class InjectedEvent(Request):
     """An event of the app's that happened elsewhere."""
 
     app_event: dict[str, Any]
-    accept_time: AwareDatetime
+    accept_time: Time
     channel_identity: Identity | None = None
     contact_id: str | None = None
     conversation_id: str | None = None

@@ -51,6 +51,7 @@ class Delivery:
         outcome: Callable[[str, str], Outcome],
         later: Callable[[float, Callable[[], None]], None],
         report_delay_seconds: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._apps = apps
         self._callbacks = callbacks
@@ -60,6 +61,7 @@ class Delivery:
         self._outcome = outcome
         self._later = later
         self._report_delay_seconds = report_delay_seconds
+        self._clock = clock
 
     def take(self, messages: list[Message]) -> None:
         """Messages whose turn has come."""
@@ -80,7 +82,7 @@ class Delivery:
 
     def _start(self, message: Message, place: int) -> bool:
         """Hand a message to a channel; False: it didn't get that far, and has come to another one or to its end."""
-        now = datetime.now(UTC)
+        now = self._clock()
         if not message.identities:
             self._report_nowhere(message)
             return False
@@ -116,7 +118,7 @@ class Delivery:
 
     def _fail(self, message: Message, place: int, reason: Reason) -> None:
         identity = message.identities[place]
-        if place + 1 == len(message.identities) or self._expired(message, datetime.now(UTC)):
+        if place + 1 == len(message.identities) or self._expired(message, self._clock()):
             self._report(message, identity, FAILED, reason)
             return
         self._report(message, identity, SWITCHING, reason)

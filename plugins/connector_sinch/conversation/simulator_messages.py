@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime
-
 from connector_sinch.conversation.simulator_apps import App
 from connector_sinch.conversation.simulator_callbacks import stamp
 from connector_sinch.conversation.simulator_options import Channel
@@ -18,6 +16,7 @@ from connector_sinch.conversation.simulator_request import (
     Problem,
     Request,
     Sending,
+    Time,
 )
 
 TO_APP, TO_CONTACT = "TO_APP", "TO_CONTACT"
@@ -106,8 +105,8 @@ class LastMessages(Request):
     messages_source: Literal["CONVERSATION_SOURCE", "DISPATCH_SOURCE"] = "CONVERSATION_SOURCE"
     direction: Literal["TO_APP", "TO_CONTACT"] | None = None
     channel: Channel | None = None
-    start_time: AwareDatetime | None = None
-    end_time: AwareDatetime | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     view: Literal["WITH_METADATA", "WITHOUT_METADATA"] = "WITH_METADATA"
     page_size: int | None = None
     page_token: str | None = None

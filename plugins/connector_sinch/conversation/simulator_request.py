@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from connector.http import Answer
@@ -120,6 +121,16 @@ def _app_id(value: str) -> str:
     return value
 
 
+def _time(value: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise ValueError("must be a time with its offset, as in 2026-12-01T10:00:00Z")
+    return time.astimezone(UTC)
+
+
 def _ttl(value: str) -> str:
     match = _TTL.fullmatch(value)
     if match is None or not MIN_TTL_SECONDS <= int(match[1]) <= MAX_TTL_SECONDS:
@@ -135,6 +146,7 @@ def _conversation_metadata(value: dict[str, Any]) -> dict[str, Any]:
 
 Url = Annotated[str, AfterValidator(_url)]
 AppId = Annotated[str, AfterValidator(_app_id)]
+Time = Annotated[datetime, BeforeValidator(_time)]
 Ttl = Annotated[str, AfterValidator(_ttl)]
 Metadata = Annotated[str, Field(max_length=MAX_METADATA)]
 ConversationMetadata = Annotated[dict[str, Any], AfterValidator(_conversation_metadata)]
@@ -213,7 +225,7 @@ class BatchRequest(Sending):
     batch_metadata: dict[str, Any] = Field(default_factory=dict)
     message_metadata: dict[str, Any] = Field(default_factory=dict)
     conversation_metadata: dict[str, Any] = Field(default_factory=dict)
-    send_after: AwareDatetime | None = None
+    send_after: Time | None = None
 
     def check_metadata(self, recipient: BatchRecipient, batch_id: str) -> None:
         """That what is merged for a recipient is not too long. Raises `Problem`."""

@@ -41,9 +41,10 @@ def told(receiver: Receiver, payload: str) -> list[dict[str, Any]]:
 
 def course(receiver: Receiver) -> list[tuple[str, ...]]:
     """Channel, status and reason of each report on messages."""
+    reports = told(receiver, "message_delivery_report")
     return [
-        (report["channel_identity"]["channel"], report["status"], *([report["reason"]["code"]] * ("reason" in report)))
-        for report in told(receiver, "message_delivery_report")
+        (each["channel_identity"]["channel"], each["status"], *([each["reason"]["code"]] if "reason" in each else []))
+        for each in reports
     ]
 
 
