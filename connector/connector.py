@@ -17,6 +17,7 @@ from sqlalchemy import Row, func, select, update
 from connector import overview, person
 from connector import report as reporting
 from connector.audience.lacking import Lacking
+from connector.audience.sessions import Sessions
 from connector.checking import callback_path, house, replies, trial
 from connector.checking import sinks as sinks_checking
 from connector.checking.finding import Finding, Result
@@ -336,7 +337,8 @@ class Connector:
                     with self.ledger.read() as connection:
                         wanted = planning.next_key(connection, wanted)
             sinks = self._sinks_of(order.integration, order.campaign.name)
-            what = order.plan(provider, sinks, key=wanted, key_is_given=key is not None)
+            sessions = self._sessions_for(provider, order.campaign)
+            what = order.plan(provider, sinks, sessions, key=wanted, key_is_given=key is not None)
             try:
                 number = planning.plan(self.ledger, what, clock=self._clock, again=again)
             except planning.AlreadyThere as error:
@@ -417,7 +419,8 @@ class Connector:
         with order.source:
             provider = self._checked(order)
             sinks = self._sinks_of(order.integration, order.campaign.name)
-            what = order.plan(provider, sinks, key=None, key_is_given=False)
+            sessions = self._sessions_for(provider, order.campaign)
+            what = order.plan(provider, sinks, sessions, key=None, key_is_given=False)
             return preview(what, clock=self._clock, provider=provider if ask_provider else None)
 
     def _checked(self, order: Order) -> Provider:
@@ -470,6 +473,11 @@ class Connector:
                 self._intake = adding.Intake(self.ledger, self._clock, self._screening)
             return self._intake
 
+    def _sessions_for(self, provider: Provider, campaign: Campaign) -> Sessions | None:
+        """What a campaign's message needs of the sessions of people; None: nothing."""
+        rule = provider.session_of(campaign.message)
+        return None if rule is None else Sessions(self.ledger, provider.account, rule)
+
     def _screening(self, number: int) -> adding.Screening:
         """What the messages of an open dispatch are screened by."""
         row = self._row(number)
@@ -482,7 +490,8 @@ class Connector:
         campaign = Campaign.model_validate_json(row.campaign)
         screen = screen_of(campaign, self.settings, line.provider)
         lacking = Lacking(self._sinks_of(row.integration, row.campaign_name), campaign.metadata)
-        return adding.Screening(screen, line.provider.limits_of(campaign.message), lacking)
+        sessions = self._sessions_for(line.provider, campaign)
+        return adding.Screening(screen, line.provider.limits_of(campaign.message), lacking, self._clock, sessions)
 
     # Working
 

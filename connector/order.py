@@ -11,6 +11,7 @@ from connector.audience.lacking import Lacking
 from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
 from connector.audience.senders import Sender, Senders
+from connector.audience.sessions import Sessions
 from connector.config.load import check_campaign, load_campaign
 from connector.config.message import message_faults
 from connector.config.names import campaign_faults, integration_of
@@ -152,8 +153,16 @@ class Order:
             pass
         return digest_of(self.campaign, self.integration, self.source.digest())
 
-    def plan(self, provider: Provider, sinks: Mapping[str, Sink], *, key: str | None, key_is_given: bool) -> Plan:
-        """What it is planned from; `sinks` are those that get its events."""
+    def plan(
+        self,
+        provider: Provider,
+        sinks: Mapping[str, Sink],
+        sessions: Sessions | None,
+        *,
+        key: str | None,
+        key_is_given: bool,
+    ) -> Plan:
+        """What it is planned from; `sinks` are those that get its events, `sessions` what its message needs."""
         return Plan(
             campaign=self.campaign,
             source=self.source,
@@ -164,4 +173,5 @@ class Order:
             key=key,
             key_is_given=key_is_given,
             lacking=Lacking(sinks, self.campaign.metadata),
+            sessions=sessions,
         )

@@ -1,5 +1,6 @@
 """Deciding, with a reason, who is not messaged, before anything is sent."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
@@ -47,6 +48,8 @@ class Shape:
     defaults: Mapping[str, str]
     also: tuple[str, ...] = ()
     """Parameters that stand elsewhere in the message."""
+    outside: bool = False
+    """Of people without an open session, who get another message."""
     template: Template = field(init=False)
     counter: PartCounter | None = field(init=False)
     """None: the message has no text whose parts are counted."""
@@ -91,7 +94,7 @@ class Screen:
         self._identities_of = identities_of
         self._beside = beside
         self._with_host_text = self._also(HOST_TEXT)
-        self.shapes: dict[tuple[str | None, bool], Shape] = {}
+        self.shapes: dict[tuple[str | None, bool, bool], Shape] = {}
         self._own = self._shape(senders.first.value, False) if text is not None else None
         self.names = self._with_host_text if self._own is None else self._own.template.names
         """What is asked for of every row: the parameters, and where it is of use the identities, at the end."""
@@ -99,18 +102,30 @@ class Screen:
         self._without_default = frozenset(place for place, name in enumerate(self.names) if name not in served)
         self._host_places = [self.names.index(name) for name in self._with_host_text]
 
-    def _shape(self, sender: str | None, host_text: bool) -> Shape:
-        key = (sender, host_text)
+    def _shape(self, sender: str | None, host_text: bool, outside: bool = False) -> Shape:
+        key = (sender, host_text, outside)
         shape = self.shapes.get(key)
         if shape is None:
             text = HOST_TEXT if host_text or self._text is None else self._text
-            shape = Shape(len(self.shapes), sender, text, self._defaults, self._also(text))
+            shape = Shape(len(self.shapes), sender, text, self._defaults, self._also(text), outside)
             self.shapes[key] = shape
         return shape
 
     def _also(self, text: str) -> tuple[str, ...]:
         beside = self._beside(text)
         return beside if self._identities_of is None else (*beside, IDENTITIES)
+
+    def identities(self, row: MessageRow) -> Sequence[str]:
+        """The addresses of the person of a row, where they were given."""
+        written = json.loads(row[6])[-1] if self._identities_of is not None and row[6] is not None else None
+        return written.split(BETWEEN_IDENTITIES) if written else ()
+
+    def outside(self, row: MessageRow) -> MessageRow:
+        """The message of a row as it goes to somebody without an open session."""
+        inside = list(self.shapes.values())[row[2]]
+        shape = self._shape(inside.sender, inside.text == HOST_TEXT, outside=True)
+        shape.long_values |= inside.long_values
+        return (*row[:2], shape.number, *row[3:])
 
     def row(self, dispatch: int, ordinal: int, read: ReadRow) -> MessageRow:
         """The message of one row, with its reason when it is not to be sent."""
@@ -194,7 +209,7 @@ class Screen:
         if named is None:
             return self._senders.of_country(country)
         sender = self._senders.of_row(named)
-        if (sender.value, False) not in self.shapes and (sender.value, True) not in self.shapes:
+        if (sender.value, False, False) not in self.shapes and (sender.value, True, False) not in self.shapes:
             wrong = self._senders.what_is_wrong(sender)
             if wrong:
                 raise RecipientsError([Fault(f"row {ordinal + 1}", f"The sender {named!r} can't be used. {wrong}")])

@@ -10,6 +10,7 @@ from typing import Any
 from connector.audience.lacking import Lacking
 from connector.audience.reading import read_recipients
 from connector.audience.screening import MessageRow, Screen, Shape
+from connector.audience.sessions import Sessions
 from connector.dispatch import gathering
 from connector.dispatch.gathering import Added, Message
 from connector.ledger.database import Ledger
@@ -33,6 +34,8 @@ class Screening:
     screen: Screen
     limits: Limits
     lacking: Lacking
+    clock: Callable[[], datetime]
+    sessions: Sessions | None = None
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, recipient: Recipient | Mapping[str, Any], key: str) -> Message:
@@ -40,6 +43,8 @@ class Screening:
         (read,) = read_recipients([recipient]).rows(self.screen.names)
         with self.guard:
             row = self.screen.row(0, 0, read)
+            if self.sessions is not None:
+                (row,) = self.sessions.screened([row], self.screen, self.clock())
             shape = list(self.screen.shapes.values())[row[2]]
             long = bool(shape.long_values)
             shape.long_values.clear()
@@ -49,7 +54,7 @@ class Screening:
         # Within a batch all values of a parameter travel in as many pieces, and no piece may be empty.
         alone = long and min(map(len, _values(shape, row))) < self.limits.max_pieces
         most = 1 if alone else min(self.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
-        return Message(key, row, shape.sender, shape.text, long, most)
+        return Message(key, row, shape.sender, shape.text, long, shape.outside, most)
 
 
 def _values(shape: Shape, row: MessageRow) -> Iterator[str]:

@@ -95,7 +95,13 @@ def separate_short_values(ledger: Ledger, dispatch: int, found: list[Shape], max
             with ledger.write() as connection:
                 for number in made:
                     connection.execute(
-                        insert(shapes).values(dispatch=dispatch, shape=number, sender=shape.sender, text=shape.text)
+                        insert(shapes).values(
+                            dispatch=dispatch,
+                            shape=number,
+                            sender=shape.sender,
+                            text=shape.text,
+                            outside=shape.outside or None,
+                        )
                     )
                 if moved:
                     connection.execute(

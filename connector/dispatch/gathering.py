@@ -58,6 +58,8 @@ class Message:
     text: str
     long: bool
     """Whether a value of it travels in pieces."""
+    outside: bool
+    """Whether it is the one for people without an open session."""
     batch_messages: int
     """How many messages its batch may carry, this one included."""
 
@@ -112,6 +114,7 @@ _SHAPE = (
         shapes.c.sender.is_not_distinct_from(bindparam("sender")),
         shapes.c.text == bindparam("text"),
         shapes.c.long == bindparam("long"),
+        shapes.c.outside.is_not_distinct_from(bindparam("outside")),
         shapes.c.twin_of.is_(None),
     )
     .order_by(shapes.c.shape)
@@ -189,7 +192,7 @@ class _Page:
         }
         last = connection.scalar(_LAST, {"dispatch": dispatch})
         self._next = 0 if last is None else last + 1
-        self._places: dict[tuple[str | None, str, bool], _Place] = {}
+        self._places: dict[tuple[str | None, str, bool, bool], _Place] = {}
         self._rows: list[MessageRow] = []
         self._keys: list[str] = []
 
@@ -239,7 +242,7 @@ class _Page:
 
     def _place(self, message: Message) -> _Place:
         """The place of a sender and text, made where there is none."""
-        kind = (message.sender, message.text, message.long)
+        kind = (message.sender, message.text, message.long, message.outside)
         place = self._places.get(kind)
         if place is not None:
             return place
@@ -248,6 +251,7 @@ class _Page:
             "sender": message.sender,
             "text": message.text,
             "long": message.long,
+            "outside": message.outside or None,
         }
         row = self._connection.execute(_SHAPE, named).first()
         if row is None:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, 
 from connector.audience.lacking import Lacking
 from connector.audience.reading import RowSource
 from connector.audience.screening import MessageRow, Screen
+from connector.audience.sessions import Sessions
 from connector.dispatch import batching, pace
 from connector.ledger import log, totals
 from connector.ledger.database import Ledger
@@ -73,6 +74,8 @@ class Plan:
     key_is_given: bool
     lacking: Lacking
     """Finds those of whom a sink could not be told."""
+    sessions: Sessions | None = None
+    """Finds those whom the message reaches only with an open session; None: it reaches everybody."""
 
 
 def digest_of(campaign: Campaign, integration: str, rows_digest: str) -> str:
@@ -134,7 +137,7 @@ def plan(ledger: Ledger, what: Plan, *, clock: Callable[[], datetime], again: bo
             pace.register(connection, what.account, now)
             number = _open(connection, what, dispatch_id, now)
         try:
-            _store(ledger, what, number)
+            _store(ledger, what, number, now)
             _find_repeats(ledger, number)
             batching.separate_short_values(ledger, number, list(what.screen.shapes.values()), what.limits.max_pieces)
             _run(ledger, what, number, dispatch_id, clock, again)
@@ -168,14 +171,17 @@ def _open(connection: Connection, what: Plan, dispatch_id: str, now: datetime) -
     return int(made.inserted_primary_key[0])
 
 
-def _store(ledger: Ledger, what: Plan, number: int) -> None:
+def _store(ledger: Ledger, what: Plan, number: int, now: datetime) -> None:
     screen = what.screen
     row_of = screen.row
     rows: Iterator[MessageRow] = (
         row_of(number, ordinal, row) for ordinal, row in enumerate(what.source.rows(screen.names))
     )
+    leaves_at = max(now, what.campaign.send_at or now)
     known = 0
     while chunk := list(islice(rows, CHUNK)):
+        if what.sessions is not None:
+            chunk = what.sessions.screened(chunk, screen, leaves_at)
         skipped = [row for row in chunk if row[-1] is not None]
         waiting = [row for row in chunk if row[-1] is None] if skipped else chunk
         what.lacking.note(waiting)
@@ -187,7 +193,13 @@ def _store(ledger: Ledger, what: Plan, number: int) -> None:
                     insert_messages(connection, group)
             for shape in list(screen.shapes.values())[known:]:
                 connection.execute(
-                    insert(shapes).values(dispatch=number, shape=shape.number, sender=shape.sender, text=shape.text)
+                    insert(shapes).values(
+                        dispatch=number,
+                        shape=shape.number,
+                        sender=shape.sender,
+                        text=shape.text,
+                        outside=shape.outside or None,
+                    )
                 )
             totals.add(connection, number, deltas)
         known = len(screen.shapes)

@@ -318,6 +318,7 @@ def _assembled(
         own_texts=shape.text == HOST_TEXT,
         transactional=campaign.category in transactional,
         identities=identities,
+        outside_session=bool(shape.outside),
         message_ids=[message_id(dispatch.id, row[2]) for row in rows],
     )
 

@@ -170,9 +170,11 @@ shapes = Table(
     Column("twin_of", Integer),
     Column("gathers", Number),
     Column("long", Boolean),
+    Column("outside", Boolean),
     PrimaryKeyConstraint("dispatch", "shape"),
 )
-"""What the messages of one batch share: sender and text. `twin_of`: the shape that this one was parted from.
+"""What the messages of one batch share: sender and text. `twin_of`: the shape that this one was parted from. `outside`:
+of people without an open session, who get another message.
 Of an open dispatch: `gathers`, the batch that was last added to; `long`, whether its values travel in pieces."""
 
 messages = Table(

@@ -79,6 +79,8 @@ class Batch:
     identities: Sequence[tuple[str, ...]] = ()
     """For each recipient the addresses to try in their order, as the provider's `identities_of` gave them; an empty
     tuple, or nothing at all: the recipient's own address serves."""
+    outside_session: bool = False
+    """Whether it is for people without an open session, who get what the message has for them."""
     message_ids: Sequence[str] = ()
     """For each recipient our own id of the message, for providers that bring it back in their reports."""
 

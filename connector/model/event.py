@@ -102,6 +102,8 @@ class SkipReason(StrEnum):
     """The campaign's time was over before it was this person's turn."""
     too_long = "too_long"
     """The text would take more parts or characters than allowed."""
+    outside_session = "outside_session"
+    """The person has not written lately, and the channel would let through only an approved template."""
 
 
 @dataclass(frozen=True, slots=True)

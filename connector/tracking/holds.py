@@ -141,7 +141,12 @@ def _twin(connection: Connection, batch: Row[Any]) -> int:
     made = 1 + (connection.scalar(select(func.max(shapes.c.shape)).where(of_dispatch)) or 0)
     connection.execute(
         insert(shapes).values(
-            dispatch=batch.dispatch, shape=made, sender=own.sender, text=own.text, twin_of=batch.shape
+            dispatch=batch.dispatch,
+            shape=made,
+            sender=own.sender,
+            text=own.text,
+            twin_of=batch.shape,
+            outside=own.outside,
         )
     )
     return made

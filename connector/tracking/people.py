@@ -6,10 +6,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from connector.ledger import log
-from connector.ledger.tables import MESSAGE_OF_ADDRESS, addresses, dispatches, events, integrations, messages
+from connector.ledger.tables import MESSAGE_OF_ADDRESS, addresses, dispatches, events, integrations, messages, sessions
 from connector.model.event import Status, provider_event_id
 from connector.model.report import Receipt, ReceiptKind
 from connector.tracking.matching import ordinal_in
@@ -38,6 +38,8 @@ def note(
     if connection.scalar(select(exists().where(events.c.event_id.in_(known)))):
         count[integration, "repeated"] += 1
         return
+    if row is not None and receipt.open_until is not None and receipt.channel and receipt.recipient:
+        _open_session(connection, row.account, receipt.channel, receipt.recipient, receipt.open_until)
     dispatch, ordinal = _concerned(connection, receipt, batch, sharing.values())
     log.append(
         connection,
@@ -66,6 +68,17 @@ def note(
             }
         ],
     )
+
+
+def _open_session(connection: Connection, account: str, channel: str, person: str, until: datetime) -> None:
+    """Note until when anything may be sent to a person on a channel; what comes late shortens nothing."""
+    named = (sessions.c.account == account) & (sessions.c.channel == channel) & (sessions.c.address == person)
+    known = connection.scalar(select(sessions.c.open_until).where(named))
+    if known is None:
+        values = {"account": account, "channel": channel, "address": person, "open_until": until}
+        connection.execute(insert(sessions).values(values))
+    elif known < until:
+        connection.execute(update(sessions).where(named).values(open_until=until))
 
 
 def _concerned(

@@ -368,6 +368,18 @@ class ReplyTo(_Part):
     message_id: Text
 
 
+class OutsideSession(_Part):
+    """What people get who have not written lately."""
+
+    template_message: TemplateMessage
+
+    @model_validator(mode="after")
+    def _is_for_whatsapp(self) -> "OutsideSession":
+        if Channel.WHATSAPP not in (self.template_message.channel_template or {}):
+            raise ValueError("give template_message.channel_template.WHATSAPP; other channels get the usual message")
+        return self
+
+
 class ConversationMessage(Message, _Content):
     """A text, or one of the API's other kinds of message; what each channel gets in its place, and how it is sent."""
 
@@ -390,6 +402,14 @@ class ConversationMessage(Message, _Content):
     ] = None
     agent: Agent | None = None
     reply_to: ReplyTo | None = None
+    outside_session: Annotated[
+        OutsideSession | None,
+        Field(
+            title="Outside of a session",
+            description="The template for people on WhatsApp who have not written in the last 24 hours; absent: they "
+            "are skipped, unless another channel follows.",
+        ),
+    ] = None
     channel_priority_order: Annotated[
         list[ChannelName] | None,
         Field(
@@ -438,6 +458,8 @@ class ConversationMessage(Message, _Content):
         given = [name for name in ("text", *KINDS) if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"a message is of one kind; found {' and '.join(given)}")
+        if self.outside_session is not None and self.template_message is not None:
+            raise ValueError("a template needs no session; leave outside_session out")
         if self.conversation_metadata is not None:
             characters = len(self.model_dump_json(include={"conversation_metadata"}))
             if characters > MAX_METADATA_CHARACTERS:

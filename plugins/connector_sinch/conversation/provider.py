@@ -14,7 +14,8 @@ from connector.model.errors import ReadFailed, Stopped
 from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report
-from connector_sinch.conversation import addresses, callbacks, checking, guidance, looking, refusals, reports
+from connector.model.session import SessionRule
+from connector_sinch.conversation import addresses, callbacks, checking, guidance, looking, refusals, reports, sessions
 from connector_sinch.conversation.codes import CODES
 from connector_sinch.conversation.connection import Connection
 from connector_sinch.conversation.messages import ConversationMessage, counted_text
@@ -68,6 +69,9 @@ class SinchConversation(Provider):
 
     def identities_of(self, written: str) -> Sequence[str]:
         return addresses.identities_of(written, self._settings.app_id)
+
+    def session_of(self, message: CampaignMessage) -> SessionRule | None:
+        return sessions.rule_of(message)
 
     # Sending
 

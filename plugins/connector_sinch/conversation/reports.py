@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.report import Receipt, ReceiptKind, Report
 from connector_sinch.conversation.codes import status_of
+from connector_sinch.conversation.sessions import open_until
 from connector_sinch.errors import without_numbers
 from connector_sinch.values import moment, phone_number, quoted, string
 
@@ -44,7 +45,8 @@ class _Callback:
     payload: dict[str, Any]
     body: dict[str, Any]
     """As it came."""
-    batch_key: str | None
+    received_at: datetime
+    batch_key: str | None = None
     """From the address that was called."""
 
     @property
@@ -71,24 +73,24 @@ def parse(report: Report) -> list[Receipt]:
         return [_not_understood("the body is not a JSON object", {})]
     listed = body.get("messages")
     if isinstance(listed, list):
-        return [receipt for entry in listed for receipt in _listed(entry)]
+        return [receipt for entry in listed for receipt in _listed(entry, report.received_at)]
     for payload_key, (trigger, reader) in _READERS.items():
         payload = body.get(payload_key)
         if payload is None:
             continue
         if not isinstance(payload, dict):
             return [_not_understood(f"{payload_key} is not a JSON object", body)]
-        return list(reader(_Callback(trigger, payload, body, report.batch_key)))
+        return list(reader(_Callback(trigger, payload, body, report.received_at, report.batch_key)))
     payloads = [quoted(name) for name in body if name not in _ENVELOPE]
     return [_not_understood(f"nothing that is known stands in it, but {', '.join(payloads[:3]) or 'nothing'}", body)]
 
 
-def _listed(entry: Any) -> Iterator[Receipt]:
+def _listed(entry: Any, received_at: datetime) -> Iterator[Receipt]:
     """A message as the API lists it: only what people wrote is news."""
     if not isinstance(entry, dict):
         yield _not_understood("an entry of the list is not a JSON object", {})
     elif isinstance(entry.get("contact_message"), dict):
-        yield from _inbound(_Callback("MESSAGE_INBOUND", entry, {"message": entry}, None))
+        yield from _inbound(_Callback("MESSAGE_INBOUND", entry, {"message": entry}, received_at))
 
 
 # Messages
@@ -231,6 +233,7 @@ def _inbound(callback: _Callback) -> Iterator[Receipt]:
     said = message.get("contact_message")
     said = said if isinstance(said, dict) else {}
     choice = said.get("choice_response_message")
+    wrote_at = moment(callback.body.get("event_time")) or moment(message.get("accept_time"))
     # Only of a choice is this what was sent with the message; else it is the channel's own.
     of_choice = _keys(message.get("metadata")) if isinstance(choice, dict) else _Keys()
     # What was last sent into the conversation: it tells the batch, but not surely the message.
@@ -244,11 +247,12 @@ def _inbound(callback: _Callback) -> Iterator[Receipt]:
         message_id=of_choice.message_id or of_conversation.message_id,
         recipient=person,
         sender=string(message.get("sender_id")),
-        occurred_at=moment(callback.body.get("event_time")) or moment(message.get("accept_time")),
+        occurred_at=wrote_at,
         channel=channel,
         provider_id=provider_id,
         reply_to=_reply_to(said, choice),
         text=_text(said),
+        open_until=open_until(channel, wrote_at or callback.received_at),
         payload=callback.body,
     )
 

@@ -18,6 +18,7 @@ from connector_sinch.conversation.addresses import BY_NUMBER, recipient
 from connector_sinch.conversation.messages import BESIDE, KINDS, LEAST_TTL_SECONDS, ONLY_ALONE, OVERRIDES
 from connector_sinch.conversation.reports import BATCH_KEY, MESSAGE_KEY
 from connector_sinch.conversation.resources.resource import Channel
+from connector_sinch.conversation.sessions import OTHERWISE
 from connector_sinch.conversation.settings import ConversationSettings
 
 RAW = "explicit_channel_message"
@@ -107,7 +108,24 @@ def app_message(batch: Batch) -> dict[str, Any]:
         message = {"text_message": {"text": HOST_TEXT if batch.own_texts else given["text"]}}
     else:
         message = {key: given[key] for key in KINDS if given.get(key) is not None}
-    return message | {key: given[key] for key in (*OVERRIDES, *BESIDE) if given.get(key) is not None}
+    usual = message | {key: given[key] for key in (*OVERRIDES, *BESIDE) if given.get(key) is not None}
+    return _outside(usual, batch) if batch.outside_session else usual
+
+
+def _outside(usual: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
+    """The message for people without an open session: the template on WhatsApp, the usual one on other channels."""
+    others = [channel for channel in batch.message.get("channel_priority_order") or () if channel != Channel.WHATSAPP]
+    kind = {key: usual[key] for key in KINDS if key in usual}
+    own: dict[str, dict[str, Any]] = {
+        key: {channel: content for channel, content in usual[key].items() if channel != Channel.WHATSAPP}
+        for key in OVERRIDES
+        if key in usual
+    }
+    unsaid = [channel for channel in others if not any(channel in of_channel for of_channel in own.values())]
+    if kind and unsaid:
+        own.setdefault("explicit_channel_omni_message", {}).update(dict.fromkeys(unsaid, kind))
+    beside = {key: usual[key] for key in BESIDE if key in usual}
+    return {**batch.message[OTHERWISE], **{key: content for key, content in own.items() if content}, **beside}
 
 
 def channels_of(batch: Batch) -> Sequence[str]:

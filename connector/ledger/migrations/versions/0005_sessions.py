@@ -1,4 +1,4 @@
-"""Reasons in words, the provider's ids of messages, and until when people may be written to freely on a channel."""
+"""Reasons in words, the provider's ids of messages, and sessions: until when people may be written to freely."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ down_revision = "0004"
 def upgrade() -> None:
     op.add_column("messages", sa.Column("error", sa.Text(), nullable=True))
     op.add_column("messages", sa.Column("provider_id", sa.Text(), nullable=True))
+    op.add_column("shapes", sa.Column("outside", sa.Boolean(), nullable=True))
     op.create_table(
         "sessions",
         sa.Column("account", sa.String(length=200), nullable=False),

@@ -1,0 +1,56 @@
+"""Sessions: on WhatsApp a person's message opens one for 24 hours; outside of it only approved templates get through.
+
+The API shows no state of a session: it is told by what people wrote. Source: the API's pages on WhatsApp, "Template
+support" and "Messages", and its reason OUTSIDE_ALLOWED_SENDING_WINDOW.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from connector.model.campaign import Message
+from connector.model.session import SessionRule
+from connector_sinch.conversation.addresses import BY_NUMBER
+from connector_sinch.conversation.resources.resource import Channel
+
+LENGTHS: dict[str, timedelta] = {Channel.WHATSAPP: timedelta(hours=24)}
+"""For how long a person's message lets anything be sent to them, on channels that have such a window."""
+OTHERWISE = "outside_session"
+"""What a campaign's message has for people without an open session."""
+
+
+def open_until(channel: str | None, wrote_at: datetime) -> datetime | None:
+    """Until when a person who wrote at a time may get anything on a channel; None: it has no such window."""
+    length = LENGTHS.get(channel or "")
+    return None if length is None else wrote_at + length
+
+
+def rule_of(message: Message) -> SessionRule | None:
+    """What a campaign's message needs of the sessions of people; None: nothing, as it is a template on WhatsApp."""
+    given: dict[str, Any] = message.model_extra or {}
+    channel = Channel.WHATSAPP
+    raw = given.get("explicit_channel_message") or {}
+    omni = (given.get("explicit_channel_omni_message") or {}).get(channel) or {}
+    # What stands there raw, in the channel's own words, may be a template.
+    if given.get("template_message") is not None or channel in raw or omni.get("template_message") is not None:
+        return None
+    otherwise = given.get(OTHERWISE) is not None
+    order: Sequence[str] = given.get("channel_priority_order") or ()
+
+    def identity_of(address: str, identities: Sequence[str]) -> str | None:
+        tried = _tried(address, identities, order)
+        if not tried or tried[0][0] != channel:
+            return None
+        # Where another channel follows, who has no session is reached there.
+        return tried[0][1] if otherwise or all(name in LENGTHS for name, _ in tried) else None
+
+    return SessionRule(channel, identity_of, otherwise)
+
+
+def _tried(address: str, identities: Sequence[str], order: Sequence[str]) -> list[tuple[str, str]]:
+    """The channels that are tried for a person, in order, with who that is on each; of a contact none is known."""
+    if not identities and address.isdigit():
+        return [(name, address) for name in order if name in BY_NUMBER]
+    named = [identity.partition(":") for identity in identities or [address]]
+    on = {name: person for name, _, person in reversed(named) if name in list(Channel)}
+    return [(name, on[name]) for name in order if name in on] if order else list(reversed(on.items()))
