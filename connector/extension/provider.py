@@ -19,7 +19,6 @@ from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, Listed, Outcome, Refused
 from connector.model.report import Receipt, Report
 from connector.model.session import SessionRule
-from connector.model.session import SessionRule
 from connector.model.text import Template
 
 if TYPE_CHECKING:
@@ -233,13 +232,6 @@ class Provider(ABC):
         Empty: it is another kind of message. None: it has nothing to send, so recipients must bring their own texts.
         """
         return message.text
-
-    def session_of(self, message: CampaignMessage) -> SessionRule | None:
-        """What a message needs that its channel lets through only to people who wrote lately; None: it needs nothing.
-
-        Who that is, receipts of the provider tell by `open_until`.
-        """
-        return None
 
     def session_of(self, message: CampaignMessage) -> SessionRule | None:
         """What a message needs that its channel lets through only to people who wrote lately; None: it needs nothing.
