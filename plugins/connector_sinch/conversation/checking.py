@@ -1,20 +1,14 @@
-"""Trying an integration on the real service, by safe reads: access key, app, channels, modes, limits, webhooks."""
+"""Trying an integration on the real service, by safe reads: access key, app, channels, modes, limits."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from connector.extension import CheckResult
-from connector.model.errors import ConfigurationError, NotFound, ReadFailed, ReadRefused
+from connector.model.errors import ConfigurationError, ReadFailed, ReadRefused
 from connector_sinch import probing
 from connector_sinch.conversation.connection import Connection
 from connector_sinch.conversation.guidance import ACCESS_KEY, REGION
 from connector_sinch.conversation.resources.apps import ACTIVE, FAILING, PENDING, App
-from connector_sinch.conversation.resources.project import Project
 from connector_sinch.conversation.resources.resource import read
-from connector_sinch.conversation.resources.webhooks import Webhook
-
-NEEDED = ("MESSAGE_DELIVERY", "MESSAGE_INBOUND", "BATCH_STATUS_UPDATE")
-"""What should be called back: reports, replies, and what becomes of batches."""
 
 
 def check(connection: Connection) -> list[CheckResult]:
@@ -51,7 +45,7 @@ def check(connection: Connection) -> list[CheckResult]:
         return [*proved, CheckResult("app", False, str(error))]
     proved.append(CheckResult("app", True, f"The app {app.display_name or app.id} is there ({where})."))
     proved += [*_channels(app), *_modes(app), *_limits(app, settings.messages_per_second)]
-    proved += [*_signing(connection, app), *_webhooks(connection), _batches(connection)]
+    proved.append(_batches(connection))
     sentence = "Credit, senders and templates show only when a message is sent; try one to a number of yours."
     return [*proved, CheckResult("sending", None, sentence)]
 
@@ -59,9 +53,8 @@ def check(connection: Connection) -> list[CheckResult]:
 def _channels(app: App) -> Iterator[CheckResult]:
     """Each channel, in the order of priority, with how far its integration has come."""
     if not app.channel_credentials:
-        yield CheckResult(
-            "channels", False, "The app has no channel, so nothing can be sent: add one in the dashboard."
-        )
+        sentence = "The app has no channel, so nothing can be sent: connector conversation app add-channel adds one."
+        yield CheckResult("channels", False, sentence)
     for place, credential in enumerate(app.channel_credentials, 1):
         name, state = f"channel {credential.channel}", credential.state
         number = f"priority {place} of {len(app.channel_credentials)}"
@@ -71,9 +64,13 @@ def _channels(app: App) -> Iterator[CheckResult]:
                 yield CheckResult(name, True, f"{ACTIVE}, {number}.")
             case "PENDING":
                 sentence = f"{PENDING}, {number}: Sinch still sets it up, which takes up to a minute. Check again then."
-                yield CheckResult(name, None, sentence)
+                yield CheckResult(name, None, sentence, pending=True)
             case "FAILING":
-                yield CheckResult(name, False, f"{FAILING}, {number}{why} Mend it in the dashboard.")
+                sentence = (
+                    f"{FAILING}, {number}{why} Nothing gets through over it: mend that at the channel, and if its "
+                    f"credential has changed, connector conversation app add-channel {credential.channel} replaces it."
+                )
+                yield CheckResult(name, False, sentence)
             case other:
                 yield CheckResult(name, None, f"Its state is {other or 'not told'}, {number}{why}")
 
@@ -88,7 +85,7 @@ def _modes(app: App) -> Iterator[CheckResult]:
         else:
             sentence = (
                 "Messages are kept for 0 days: what people write is lost when its callback is, and can't be asked for. "
-                "Give the app a dispatch retention of 1 to 7 days."
+                "Up to 7 days can be kept: connector conversation app retention --dispatch-days 7"
             )
             yield CheckResult("retention", None, sentence)
     else:
@@ -115,54 +112,6 @@ def _limits(app: App, messages_per_second: float | None) -> Iterator[CheckResult
     if messages_per_second is not None and messages_per_second > rates.outbound:
         sentence += f" messages_per_second is {messages_per_second:g}: what is more than the app's rate waits at Sinch."
     yield CheckResult("rate limits", True, sentence)
-
-
-def _signing(connection: Connection, app: App) -> Iterator[CheckResult]:
-    """Whether callbacks of messages, which name our address, are signed as the settings expect."""
-    expects = bool(connection.settings.webhook_secrets)
-    if expects and not app.signs_callbacks_of_messages:
-        sentence = (
-            "webhook_secret is set, and the app has no secret for callback addresses of messages: delivery reports "
-            "would come unsigned, and be refused. Give the app the same secret, as `connector setup` does."
-        )
-        yield CheckResult("callback secret", False, sentence)
-    elif not expects:
-        yield CheckResult(
-            "callback secret", None, "No webhook_secret is set: the unguessable address alone protects callbacks."
-        )
-
-
-def _webhooks(connection: Connection) -> Iterator[CheckResult]:
-    """What the app calls back, and where."""
-    try:
-        webhooks = list(Project(connection).webhooks.list(connection.settings.app_id))
-    except (ReadFailed, NotFound) as error:
-        yield CheckResult("webhooks", None, str(error))
-        return
-    if not webhooks:
-        sentence = (
-            "The app has no webhook: delivery reports come by the address in each message, and replies do not come at "
-            "all. `connector setup` makes one."
-        )
-        yield CheckResult("webhooks", None, sentence)
-    for webhook in webhooks:
-        yield _webhook(webhook)
-
-
-def _webhook(webhook: Webhook) -> CheckResult:
-    missing = [trigger for trigger in NEEDED if trigger not in webhook.triggers]
-    # The rest of the address is what protects it.
-    name = f"webhook {urlsplit(webhook.target).netloc}"
-    if webhook.target_type != "HTTP":
-        return CheckResult(
-            name, False, f"Its target type is {webhook.target_type or 'DISMISS'}: nothing is called back."
-        )
-    if not webhook.triggers:
-        return CheckResult(name, False, "It has no triggers: nothing is called back.")
-    listed = ", ".join(webhook.triggers)
-    if missing:
-        return CheckResult(name, None, f"It is called for {listed}; not for {', '.join(missing)}.")
-    return CheckResult(name, True, f"It is called for {listed}.")
 
 
 def _batches(connection: Connection) -> CheckResult:

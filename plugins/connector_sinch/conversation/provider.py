@@ -1,11 +1,11 @@
 """The Sinch Conversation API as a provider: campaigns by the Batch API, single messages by messages:send."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from connector.extension import CheckResult, Integration, Provider, Secret
+from connector.extension import CheckResult, Integration, Offer, Provider, Secret
 from connector.http import AnswerLost, Http, NoToken
 from connector.model.batch import Batch
 from connector.model.callback import Request, Verdict
@@ -14,8 +14,8 @@ from connector.model.errors import ReadFailed, Stopped
 from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report
-from connector.model.session import SessionRule
-from connector_sinch.conversation import addresses, callbacks, checking, guidance, looking, refusals, reports, sessions
+from connector_sinch.conversation import addresses, callbacks, checking, guidance, looking, offering, refusals, reports
+from connector_sinch.conversation.calling_back import CallingBack
 from connector_sinch.conversation.codes import CODES
 from connector_sinch.conversation.connection import Connection
 from connector_sinch.conversation.messages import ConversationMessage, counted_text
@@ -26,6 +26,7 @@ from connector_sinch.conversation.request import (
     single_body,
     transcode_body,
 )
+from connector_sinch.conversation.resources import Project
 from connector_sinch.conversation.settings import ConversationSettings
 
 PROJECT_REQUESTS_PER_SECOND = 800.0
@@ -41,6 +42,7 @@ class SinchConversation(Provider):
     limits = Limits(batch_recipients=1000, schedules=True, requests_per_second=PROJECT_REQUESTS_PER_SECOND)
     codes = CODES
     guidance = guidance.GUIDANCE
+    offers: ClassVar[tuple[str, ...]] = (offering.APP,)
     declines: ClassVar[dict[str, str]] = {
         "poll": "the API has no delivery status to ask for: reports come by callback alone",
     }
@@ -69,9 +71,6 @@ class SinchConversation(Provider):
 
     def identities_of(self, written: str) -> Sequence[str]:
         return addresses.identities_of(written, self._settings.app_id)
-
-    def session_of(self, message: CampaignMessage) -> SessionRule | None:
-        return sessions.rule_of(message)
 
     # Sending
 
@@ -150,6 +149,23 @@ class SinchConversation(Provider):
         return reports.parse(report)
 
     # Setting up
+
+    @staticmethod
+    def offer(key: str, settings: Mapping[str, Any], http: Http) -> Offer:
+        """The project's apps."""
+        return offering.offer(settings, http)
+
+    @staticmethod
+    def make(key: str, answers: Mapping[str, str], settings: Mapping[str, Any], http: Http) -> str:
+        """A new app, with SMS as its channel."""
+        return offering.make(answers, settings, http)
+
+    def call_back(self, address: str, *, mend: bool) -> list[CheckResult]:
+        """The app's webhook for this address, and what signs the callbacks of messages."""
+        secrets = self._settings.webhook_secrets
+        # During a change the new one stands first.
+        secret = secrets[0].value() if secrets else None
+        return CallingBack(Project(self._connection), self._settings.app_id, address, secret).check(mend=mend)
 
     def check(self) -> list[CheckResult]:
         return checking.check(self._connection)

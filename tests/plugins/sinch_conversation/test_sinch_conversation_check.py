@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 from answering_api import Api
-from sinch_conversation_kit import APP, APPS, MESSAGES, TOKENS, WEBHOOKS, secret
+from sinch_conversation_kit import APP, APPS, MESSAGES, TOKENS, secret
 
-TRIGGERS = ["MESSAGE_DELIVERY", "MESSAGE_INBOUND", "BATCH_STATUS_UPDATE"]
 THE_APP: dict[str, Any] = {
     "id": APP,
     "display_name": "Shop",
@@ -21,12 +20,10 @@ THE_APP: dict[str, Any] = {
     "queue_stats": {"outbound_size": 12, "outbound_limit": 500_000},
     "callback_settings": {"secret_for_overridden_callback_urls": "hidden"},
 }
-HOOK = {"id": "w1", "target": "https://hooks.example/webhooks/abc", "target_type": "HTTP", "triggers": TRIGGERS}
 
 
-def checked(provider, api: Api, app: object = THE_APP, hooks: object = None, status: int = 200) -> dict[str, Any]:
+def checked(provider, api: Api, app: object = THE_APP, status: int = 200) -> dict[str, Any]:
     api.at(APPS).will(status, app)
-    api.at(WEBHOOKS).will(200, {"webhooks": [HOOK] if hooks is None else hooks})
     api.at(MESSAGES).will(200, [])
     return {result.name: result for result in provider.check()}
 
@@ -42,7 +39,6 @@ def test_everything_is_told(make_provider, api):
         "retention": True,
         "metadata report view": True,
         "rate limits": True,
-        "webhook hooks.example": True,
         "batch API": True,
         "sending": None,
     }
@@ -64,6 +60,7 @@ def test_everything_is_told(make_provider, api):
 def test_the_state_of_a_channel(provider, api, state, ok, words):
     result = checked(provider, api, {**THE_APP, "channel_credentials": [{"channel": "RCS", "state": state}]})
     assert result["channel RCS"].ok is ok
+    assert result["channel RCS"].pending is (state.get("status") == "PENDING")
     assert words in result["channel RCS"].message
 
 
@@ -87,33 +84,6 @@ def test_conversation_mode(provider, api):
 
 def test_a_pace_over_the_apps_own(make_provider, api):
     assert "waits at Sinch" in checked(make_provider(messages_per_second=100), api)["rate limits"].message
-
-
-def test_a_secret_that_the_app_does_not_sign_messages_callbacks_with(make_provider, api):
-    provider = make_provider(webhook_secret=secret("s"))
-    assert checked(provider, api, {**THE_APP, "callback_settings": None})["callback secret"].ok is False
-
-
-def test_without_a_secret(provider, api):
-    assert checked(provider, api)["callback secret"].ok is None
-
-
-@pytest.mark.parametrize(
-    ("hook", "ok", "words"),
-    [
-        ({**HOOK, "target_type": "DISMISS"}, False, "DISMISS"),
-        ({**HOOK, "triggers": []}, False, "no triggers"),
-        ({**HOOK, "triggers": ["MESSAGE_DELIVERY", "MESSAGE_INBOUND"]}, None, "BATCH_STATUS_UPDATE"),
-    ],
-)
-def test_webhooks_that_bring_nothing_or_not_all(provider, api, hook, ok, words):
-    result = checked(provider, api, hooks=[hook])["webhook hooks.example"]
-    assert result.ok is ok
-    assert words in result.message
-
-
-def test_no_webhook(provider, api):
-    assert checked(provider, api, hooks=[])["webhooks"].ok is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +112,6 @@ def test_a_wrong_key_ends_it_at_once(provider, api):
 
 def test_a_project_that_may_not_send_batches(provider, api):
     api.at(APPS).will(200, THE_APP)
-    api.at(WEBHOOKS).will(200, {"webhooks": [HOOK]})
     api.at(MESSAGES).will(403)
     results = {result.name: result for result in provider.check()}
     assert results["batch API"].ok is False
