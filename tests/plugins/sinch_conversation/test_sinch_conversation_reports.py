@@ -227,8 +227,25 @@ def test_a_reply_carries_everything():
         provider_id="01INBOUND",
         reply_to="01MESSAGE",
         text="Yes please",
+        open_until=datetime(2026, 11, 24, 9, 29, 30, 123456, tzinfo=UTC),
         payload=receipt.payload,
     )
+
+
+@pytest.mark.parametrize(
+    ("channel", "times", "until"),
+    [
+        ("WHATSAPP", {}, datetime(2026, 11, 24, 9, 29, 30, 123456, tzinfo=UTC)),
+        # Where the time isn't said: from when it came.
+        ("WHATSAPP", {"event_time": None}, datetime(2026, 11, 24, 9, 30, tzinfo=UTC)),
+        ("SMS", {}, None),
+        ("MESSENGER", {}, None),
+    ],
+)
+def test_what_people_write_on_whatsapp_opens_a_session(channel, times, until):
+    identity = {"channel": channel, "identity": f"+{PERSON}", "app_id": ""}
+    receipt = inbound({"text_message": {"text": "Hi"}}, envelope=times, channel_identity=identity, accept_time=None)
+    assert receipt.open_until == until
 
 
 @pytest.mark.parametrize(
