@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from connector.model.errors import InputError
 from connector.simulator import Options, Phase
@@ -135,6 +135,11 @@ class ConversationPhase(Phase):
     """Channel to what is wrong with the app's access to it."""
 
 
+def _split(given: Any) -> Any:
+    """A list as a command line has it: SMS,RCS."""
+    return given.split(",") if isinstance(given, str) else given
+
+
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]+$")]
 
 
@@ -167,7 +172,12 @@ class ConversationOptions(Options):
     """Whose hosts these are; in another region than its own the app isn't found. Without it, the app's."""
     app_id: str = "01J00000000000000000000APP"
     """The app's ID, a ULID."""
-    app_channels: tuple[Channel, ...] = ("SMS", "WHATSAPP", "RCS", "MESSENGER")
+    app_channels: Annotated[tuple[Channel, ...], Field(min_length=1), BeforeValidator(_split)] = (
+        "SMS",
+        "WHATSAPP",
+        "RCS",
+        "MESSENGER",
+    )
     """The channels of the app, in the order of its priority."""
     processing_mode: Literal["DISPATCH", "CONVERSATION"] = "DISPATCH"
     """Whether the app keeps contacts and conversations."""
