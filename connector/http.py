@@ -5,6 +5,7 @@ which. A request that may have left is never repeated here, unless it was surely
 """
 
 import email.utils
+import ipaddress
 import logging
 import math
 import re
@@ -12,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 import stamina
 from pydantic_core import from_json
@@ -273,6 +275,7 @@ class Client:
         credentials: ClientCredentials | None = None,
         timeout_seconds: float = 30.0,
         connect_timeout_seconds: float = 10.0,
+        only_public: bool = False,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._credentials = credentials
@@ -283,6 +286,9 @@ class Client:
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, connect_timeout_seconds)),
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             follow_redirects=False,
+            # A proxy of the environment would look names up itself.
+            trust_env=not only_public,
+            transport=_public_transport() if only_public else None,
         )
 
     def close(self) -> None:
@@ -449,6 +455,48 @@ class Client:
         return answer
 
 
+class _Private(httpcore.ConnectError):
+    """A name leads to an address that isn't public."""
+
+
+class _PublicNetwork(httpcore.SyncBackend):
+    """Connects to public addresses alone: what a name leads to is looked at and connected to in one step."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+        if not all(map(_is_public, addresses)):
+            raise _Private
+        return super().connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    inside = getattr(address, "ipv4_mapped", None)
+    return _is_public(inside) if inside is not None else address.is_global and not address.is_multicast
+
+
+def _public_transport() -> httpx.HTTPTransport:
+    transport = httpx.HTTPTransport()
+    # The library offers no way to hand over how a connection is made; its pool does.
+    transport._pool = httpcore.ConnectionPool(
+        ssl_context=httpx.create_ssl_context(),
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_CONNECTIONS,
+        network_backend=_PublicNetwork(),
+    )
+    return transport
+
+
 class _TryAgain(Exception):
     def __init__(self, message: str, wait_seconds: float | None) -> None:
         self.wait_seconds = None if wait_seconds is None else min(wait_seconds, 5.0)
@@ -556,6 +604,8 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 def _describe(error: httpx.HTTPError, base_url: str) -> str:
     """A sentence without the request: paths carry account ids, bodies carry people."""
+    if any(isinstance(cause, _Private) for cause in _causes(error)):
+        return f"{base_url} leads into a private network or to this machine, which is not allowed."
     sentences: list[tuple[type[httpx.HTTPError], str]] = [
         (httpx.ConnectTimeout, "did not take the connection in time"),
         (httpx.ConnectError, "can't be reached"),
@@ -586,9 +636,19 @@ class Http:
         headers: Mapping[str, str] | None = None,
         credentials: ClientCredentials | None = None,
         timeout_seconds: float = 30.0,
+        only_public: bool = False,
     ) -> Client:
-        """A client for one host; it is closed with this object."""
-        made = Client(base_url, headers=headers, credentials=credentials, timeout_seconds=timeout_seconds)
+        """A client for one host; it is closed with this object.
+
+        With `only_public` it never connects to an address of a private network or of this machine.
+        """
+        made = Client(
+            base_url,
+            headers=headers,
+            credentials=credentials,
+            timeout_seconds=timeout_seconds,
+            only_public=only_public,
+        )
         self._made.append(made)
         return made
 

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -100,10 +100,13 @@ def advance(connection: Connection, name: str, cursor: Cursor, *, now: datetime,
     )
 
 
-def pause_after(failures: int, jitter: random.Random) -> timedelta:
-    """How long a sink waits that has failed so often in a row."""
-    doubled: int = 2 ** min(failures - 1, 16)
-    return min(LONGEST_PAUSE, FIRST_PAUSE * doubled) * (0.5 + jitter.random() / 2)
+def pause_after(failures: int, waits_seconds: Sequence[float] | None, jitter: random.Random) -> timedelta:
+    """How long a sink waits that has failed so often in a row; `waits_seconds`: what it has in place of ours."""
+    if waits_seconds:
+        pause = timedelta(seconds=waits_seconds[min(failures, len(waits_seconds)) - 1])
+    else:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 16))
+    return pause * (0.5 + jitter.random() / 2)
 
 
 def fail(connection: Connection, name: str, cursor: Cursor, trouble: str) -> None:

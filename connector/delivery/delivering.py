@@ -265,7 +265,7 @@ class _Turn:
                 self._name,
             )
         else:
-            pause = cursors.pause_after(failures, self._jitter)
+            pause = cursors.pause_after(failures, self._hands.waits_seconds, self._jitter)
             if isinstance(error, NotTaken) and error.retry_after_seconds is not None:
                 pause = max(pause, timedelta(seconds=error.retry_after_seconds))
             due_at = self._clock() + pause

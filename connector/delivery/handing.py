@@ -27,6 +27,7 @@ class Hands:
 
     def __init__(self, sink: Sink, halted: Callable[[], bool]) -> None:
         self._sink = sink
+        self.waits_seconds = sink.waits_seconds
         self._halted = halted
         self._guard = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None

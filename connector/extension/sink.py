@@ -104,6 +104,8 @@ class Sink(ABC):
     """How many calls may be under way at the same time, each in a thread of its own."""
     calls_per_second: float | None = None
     """The most calls that are begun in a second; None: any number."""
+    waits_seconds: ClassVar[Sequence[float] | None] = None
+    """How long to wait after the first failure, the second ...; None: from a second doubled up to five minutes."""
     start: Start = "now"
     """Where a sink that the ledger doesn't know yet begins: after what is in the log `now`, or at the `beginning`."""
 

@@ -1,0 +1,44 @@
+"""Events in words of our own, for sinks whose platform has none: their fields, renamed or left out."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from connector.extension.sink import SinkSettings
+from connector.model.event import Event
+
+FIELDS = tuple(field.name for field in fields(Event))
+
+
+def _known(given: Mapping[str, str]) -> Mapping[str, str]:
+    for name in given:
+        if name not in FIELDS:
+            raise ValueError(f'an event has no "{name}"; known: {", ".join(FIELDS)}')
+    return given
+
+
+class NeutralSettings(SinkSettings):
+    """Settings of a sink that gets an event's fields by their own names, unless they are given others."""
+
+    properties: Annotated[
+        dict[str, str],
+        AfterValidator(_known),
+        Field(
+            default_factory=dict,
+            title="Properties",
+            description="A field of an event to the name that it gets here; an empty name leaves it out.",
+        ),
+    ]
+
+
+def told(event: Event, properties: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of an event that have a value, by the names that they get."""
+    found = {}
+    for field in FIELDS:
+        value = getattr(event, field)
+        name = properties.get(field, field)
+        if name and value is not None and value != {}:
+            found[name] = value
+    return found

@@ -1,0 +1,1 @@
+"""Events by webhook, signed by the Standard Webhooks specification."""

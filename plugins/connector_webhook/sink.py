@@ -1,0 +1,117 @@
+"""The sink: one signed post for each event."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from cloudevents.core.bindings.http import to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+from pydantic_core import to_json, to_jsonable_python
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
+from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
+from connector.extension.neutral import told
+from connector.http import Http
+from connector.model.errors import ConfigurationError, NotTaken, SinkStopped
+from connector.model.event import Event
+from connector_webhook.settings import WebhookSettings
+
+TYPE = "campaign.message"
+GONE = 410
+REFUSED = (400, 413, 415, 422)
+"""What a receiver answers to an event that it will never take."""
+
+WAITS_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""The specification's waits between the tries."""
+
+
+class WebhookSink(Sink):
+    """Posts each event to an address, signed by the Standard Webhooks specification.
+
+    A 2xx takes the event; 410 stops the sink; 400, 413, 415 and 422 refuse the event; anything else, redirects too, is
+    tried again. Source: the Standard Webhooks specification 1.0, and the CloudEvents specification 1.0 (JSON format,
+    structured mode).
+    """
+
+    name = "webhook"
+    title = "Webhook"
+    Settings: ClassVar[type[SinkSettings]] = WebhookSettings
+    batch_events: ClassVar[int] = 1
+    parallel: ClassVar[int] = 10
+    waits_seconds: ClassVar[Sequence[float] | None] = WAITS_SECONDS
+    guidance = (
+        "You need an address that answers 2xx to what it has stored, and a secret that both sides know: whsec_ and 24 "
+        "to 64 random bytes in base64. Libraries of Standard Webhooks check the signature."
+    )
+
+    def __init__(self, settings: WebhookSettings, http: Http) -> None:
+        self._settings = settings
+        parts = urlsplit(settings.url)
+        self._path = settings.url.removeprefix(f"{parts.scheme}://{parts.netloc}") or "/"
+        self._client = http.client(
+            f"{parts.scheme}://{parts.netloc}",
+            timeout_seconds=settings.request_timeout_seconds,
+            only_public=not settings.allow_private_addresses,
+        )
+
+    def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:
+        dead = []
+        for event in events:
+            reason = self._post(event)
+            if reason is not None:
+                dead.append(DeadLetter(event, reason))
+        return dead
+
+    def _post(self, event: Event) -> str | None:
+        """Post one event; why the receiver will never take it, or None."""
+        headers, body = self._written(event)
+        answer = self._client.post_events(self._path, body, {**headers, **self._signed(event.id, body)})
+        if 200 <= answer.status < 300:
+            return None
+        if answer.status == GONE:
+            raise SinkStopped("The receiver wants no more events (HTTP 410).")
+        if answer.status in REFUSED:
+            return f"The receiver refused it (HTTP {answer.status})."
+        raise NotTaken(f"The receiver answered HTTP {answer.status}.")
+
+    def _written(self, event: Event) -> tuple[dict[str, str], bytes]:
+        data = told(event, self._settings.properties)
+        kind = f"{TYPE}.{event.status}"
+        if self._settings.body == "event":
+            return {}, to_json({"type": kind, "timestamp": event.occurred_at, "data": data})
+        attributes: dict[str, Any] = {
+            "id": event.id,
+            "source": self._settings.source,
+            "type": kind,
+            "specversion": "1.0",
+            "time": event.occurred_at,
+            "datacontenttype": "application/json",
+        }
+        if event.message_id is not None:
+            attributes |= {"subject": event.message_id, "partitionkey": event.message_id}
+        message = to_structured_event(CloudEvent(attributes, to_jsonable_python(data)))
+        return message.headers, message.body
+
+    def _signed(self, event_id: str, body: bytes) -> dict[str, str]:
+        """The headers of one attempt, signed with every secret."""
+        at = datetime.now(UTC)
+        try:
+            secrets = [Webhook(secret.recent()) for secret in self._settings.secrets]
+        except (ConfigurationError, EmptyWebhookSecretError, ValueError) as error:
+            known = isinstance(error, ConfigurationError)
+            raise SinkStopped(str(error) if known else "The secret of the webhook is no base64.") from error
+        return {
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(secret.sign(event_id, at, body.decode()) for secret in secrets),
+        }
+
+    def check(self) -> list[CheckResult]:
+        """Nothing can be asked without posting something: only the secrets are looked at."""
+        try:
+            self._signed("check", b"{}")
+        except SinkStopped as error:
+            return [CheckResult("secret", False, str(error))]
+        unproved = "Whether the address takes events can't be tried without posting one."
+        return [CheckResult("secret", True, "It can sign."), CheckResult("address", None, unproved)]
