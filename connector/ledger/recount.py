@@ -59,20 +59,20 @@ def from_messages(connection: Connection, dispatch: Row[Any]) -> Counter[str]:
     if dispatch.state == DispatchState.planning:
         count[totals.WAITING] += underived
         return count
-    for row in connection.execute(_by_batch(dispatch.number)):
+    for row in connection.execute(_by_state(dispatch.number)):
         if row.state == BatchState.accepted:
-            count[totals.ENQUEUED] += row.underived or 0
+            count[totals.ENQUEUED] += row.underived
             count[totals.PARTS] += row.parts or 0
-        count[_DERIVED[BatchState(row.state)]] += row.underived or 0
-        underived -= row.underived or 0
-        if row.size != row.present:
-            count["astray"] += abs(row.size - row.present)
+        count[_DERIVED[BatchState(row.state)]] += row.underived
+        underived -= row.underived
+        count["astray"] += row.astray
     count["astray"] += abs(underived)
     return count
 
 
-def _by_batch(dispatch: int) -> Any:
-    return (
+def _by_state(dispatch: int) -> Any:
+    """What the batches of each state carry; summed by the database, as there may be as many batches as messages."""
+    carried = (
         select(
             batches.c.state,
             batches.c.size,
@@ -93,7 +93,14 @@ def _by_batch(dispatch: int) -> Any:
         )
         .where(batches.c.dispatch == dispatch, batches.c.state.not_in(_ENDED))
         .group_by(batches.c.number)
+        .subquery()
     )
+    return select(
+        carried.c.state,
+        func.sum(carried.c.underived).label("underived"),
+        func.sum(carried.c.parts).label("parts"),
+        func.sum(func.abs(carried.c.size - carried.c.present)).label("astray"),
+    ).group_by(carried.c.state)
 
 
 def from_events(connection: Connection, dispatch: int) -> Counter[str]:
