@@ -35,7 +35,7 @@ from connector.server.serve import listen, serving
 from connector.simulator import Simulator, find
 from connector.simulator.faults import CHANCES
 from connector.testing.clock import Clock, moving
-from connector.testing.stage import Stage, lit
+from connector.testing.stage import Stage, lists, lit
 
 BATCHES = 6
 PEOPLE_PER_BATCH = 2
@@ -252,7 +252,7 @@ class _Campaign:
             held=sum(held),
         )
         wrong = result.wrong
-        told = connector.verify(with_provider=True)
+        told = connector.verify(with_provider=lists(connector))
         if result.twice and not (report.double_send and told[dispatch.id]):
             wrong.append(f"{result.twice} were messaged twice without a word")
         if not result.twice:

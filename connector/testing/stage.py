@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.connector import Connector
 from connector.http import Answer
 from connector.model.errors import ConnectorError
 from connector.simulator import Simulator, running
@@ -104,6 +105,11 @@ class _Lit(Simulator):
 
     def recipients(self, count: int) -> Iterator[dict[str, str]]:
         return self._stage.simulator.recipients(count)
+
+
+def lists(connector: Connector) -> bool:
+    """Whether the provider lists what it accepted, so that the ledger can be compared with it."""
+    return all(line.provider.supports("accepted") for line in connector.lines.values())
 
 
 @contextmanager

@@ -39,7 +39,7 @@ from connector.model.report import ReceiptKind, Report, ReportSource
 from connector.simulator import Simulator, find
 from connector.testing import course
 from connector.testing.course import ADDED, CALLED_OFF, HANDED_OVER, LOG, MET, MOMENTS, OPENED, SENT, Course, Fate
-from connector.testing.stage import Stage, lit
+from connector.testing.stage import Stage, lists, lit
 
 PEOPLE = 16
 PEOPLE_PER_BATCH = 4
@@ -265,7 +265,7 @@ def at_the_end(stage: Stage, course_: Course) -> list[str]:
     """What is wrong after a process has gone through to the end."""
     wrong = at_any_time(stage, course_)
     with course_.connector() as connector:
-        wrong += [line for lines in connector.verify(with_provider=True).values() for line in lines]
+        wrong += [line for lines in connector.verify(with_provider=lists(connector)).values() for line in lines]
         sent = OPENED if course_.opens else SENT
         sizes = {sent: len(course_.rows)} | ({} if course_.opens else {CALLED_OFF: len(course_.called_off)})
         for key, count_ in sizes.items():
