@@ -41,6 +41,13 @@ def prove(
 
     Nothing is left of it. `behind` is the address that `connector serve` listens on.
     """
+    if public_url is None and not provider.supports("poll"):
+        sentence = (
+            "[server] public_url is not set, so the provider is given no address to report to; and it can't be asked "
+            f"for reports ({provider.declines['poll']}). Set public_url: without it no message is ever known to have "
+            "been delivered."
+        )
+        return [Finding(NAME, Result.wrong, sentence, name)]
     if public_url is None:
         sentence = (
             "[server] public_url is not set, so the provider is given no address to report to: everything is polled, "

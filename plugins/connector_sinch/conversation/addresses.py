@@ -20,6 +20,7 @@ BY_NUMBER = (Channel.SMS, Channel.RCS, Channel.MMS, Channel.WHATSAPP, Channel.VI
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _CONTACT = re.compile(r"contact:(\S{1,100})")
 _IDENTITY = re.compile(r"([A-Z]{2,30}):(\S{1,200})")
+_OF_APP = re.compile(r"([A-Z]{2,30})(?:/([^\s/:]{1,100}))?:(\S{1,200})")
 _BETWEEN = re.compile(r"[\s,;]+")
 
 _canonical = Numbers().canonical
@@ -39,7 +40,7 @@ def address_of(written: str) -> str | None:
 def identities_of(written: str, app_id: str) -> Sequence[str]:
     """The identities of one person: `CHANNEL:IDENTITY` one after the other, or a JSON list as the API has it.
 
-    Where the identity belongs to one app, that of another app is left out. Empty: one of them is not as it should
+    Where the identity belongs to one app (`CHANNEL/APP:IDENTITY`), that of another app is left out. Empty: one of them is not as it should
     be, or none is left.
     """
     text = written.strip()
@@ -60,8 +61,8 @@ _WRONG: list[Parts] = [("", "", "")]
 
 
 def _from_words(text: str) -> list[Parts]:
-    matches = [_IDENTITY.fullmatch(word) for word in _BETWEEN.split(text) if word]
-    return [(match[1], match[2], "") for match in matches if match] if all(matches) else _WRONG
+    matches = [_OF_APP.fullmatch(word) for word in _BETWEEN.split(text) if word]
+    return [(match[1], match[3], match[2] or "") for match in matches if match] if all(matches) else _WRONG
 
 
 def _from_json(text: str) -> list[Parts]:

@@ -14,7 +14,18 @@ from connector.model.errors import ReadFailed, Stopped
 from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report
-from connector_sinch.conversation import addresses, callbacks, checking, guidance, looking, offering, refusals, reports
+from connector.model.session import SessionRule
+from connector_sinch.conversation import (
+    addresses,
+    callbacks,
+    checking,
+    guidance,
+    looking,
+    offering,
+    refusals,
+    reports,
+    sessions,
+)
 from connector_sinch.conversation.calling_back import CallingBack
 from connector_sinch.conversation.codes import CODES
 from connector_sinch.conversation.connection import Connection
@@ -71,6 +82,9 @@ class SinchConversation(Provider):
 
     def identities_of(self, written: str) -> Sequence[str]:
         return addresses.identities_of(written, self._settings.app_id)
+
+    def session_of(self, message: CampaignMessage) -> SessionRule | None:
+        return sessions.rule_of(message)
 
     # Sending
 

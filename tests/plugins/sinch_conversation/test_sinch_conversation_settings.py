@@ -155,6 +155,7 @@ def test_addresses_that_are_no_numbers(provider, written, address):
         ("WHATSAPP:+12015550101 SMS:12015550101", ("WHATSAPP:12015550101", "SMS:12015550101")),
         ("MESSENGER:77, SMS:0046701740605;", ("MESSENGER:77", "SMS:46701740605")),
         ("MESSENGER:77 MESSENGER:77", ("MESSENGER:77",)),
+        ("MESSENGER/another:77;MESSENGER/01JTESTAPP0000000000000000:78", ("MESSENGER:78",)),
         ('[{"channel": "MESSENGER", "identity": "77"}]', ("MESSENGER:77",)),
         ('{"channel": "LINE", "identity": "U1", "app_id": "01JTESTAPP0000000000000000"}', ("LINE:U1",)),
         ('[{"channel":"LINE","identity":"U1","app_id":"another"},{"channel":"LINE","identity":"U2"}]', ("LINE:U2",)),
