@@ -227,6 +227,16 @@ def _speaking(path: Path) -> Iterator[None]:
         raise LedgerError(f"The ledger {path} can't be used: {_reason(error)}.") from error
 
 
+_REMEDIES = {
+    "SQLITE_FULL": "make room on its disk, and try again",
+    "SQLITE_IOERR_WRITE": "is its disk full? Make room, and try again",
+    "SQLITE_BUSY": "another program has been writing to it for too long; end that one, and try again",
+}
+
+
 def _reason(error: Exception) -> str:
-    """What the database says, without the statement and its values."""
-    return str(error.orig) if isinstance(error, DBAPIError) else str(error.__class__.__name__)
+    """What the database says, without the statement and its values, and what to do where that is known."""
+    if not isinstance(error, DBAPIError):
+        return str(error.__class__.__name__)
+    remedy = _REMEDIES.get(getattr(error.orig, "sqlite_errorname", ""))
+    return f"{error.orig}: {remedy}" if remedy else str(error.orig)
