@@ -40,8 +40,8 @@ def address_of(written: str) -> str | None:
 def identities_of(written: str, app_id: str) -> Sequence[str]:
     """The identities of one person: `CHANNEL:IDENTITY` one after the other, or a JSON list as the API has it.
 
-    Where the identity belongs to one app (`CHANNEL/APP:IDENTITY`), that of another app is left out. Empty: one of them is not as it should
-    be, or none is left.
+    Where the identity belongs to one app (`CHANNEL/APP:IDENTITY`), that of another app is left out. Empty: one of
+    them is not as it should be, or none is left.
     """
     text = written.strip()
     found: list[str] = []
