@@ -185,10 +185,10 @@ def test_failures_in_a_row_open_the_circuit_and_a_read_closes_it(host: Host, sti
 
 
 def test_failures_that_were_on_their_way_together_open_the_circuit_once(host: Host, still: Clock) -> None:
-    """Eight failures of one moment are no reason to wait for half a minute before the first probe."""
-    plan = host.plan(faults={"error_before": "1x8"})
-    connector = host.connector(plan, clock=still, plugins=[Together(8)])
-    connector.send(CAMPAIGN, batches_of_one(8), drain=False)
+    """More failures of one moment than open it are no reason to wait for longer before the first probe."""
+    plan = host.plan(faults={"error_before": "1x4"})
+    connector = host.connector(plan, clock=still, plugins=[Together(4)])
+    connector.send(CAMPAIGN, batches_of_one(4), drain=False)
     connector.work()
     (account,) = connector.accounts()
     assert account.probe_at is not None
