@@ -1158,4 +1158,4 @@ class OpenDispatch(Dispatch):
     def close(self) -> bool:
         """Take no more messages: it finishes when those that it has are sent. False: it was closed before."""
         with self._connector.ledger.write() as connection:
-            return opening.close(connection, self.number)
+            return opening.close(connection, self.number, now=self._connector._clock())

@@ -47,6 +47,12 @@ def cancel(ledger: Ledger, dispatch: int, *, now: datetime) -> bool:
             return False
         connection.execute(delete(trials).where(trials.c.dispatch == dispatch))
         connection.execute(delete(refused_alone).where(refused_alone.c.dispatch == dispatch))
+        # What waited for a person's word on sending it again is not sent again: it is found out about once more.
+        connection.execute(
+            update(batches)
+            .where(batches.c.dispatch == dispatch, batches.c.state == BatchState.in_doubt, batches.c.held)
+            .values(held=False, task=Task.look_up, due_at=now, good_look_ups=0)
+        )
         connection.execute(
             update(batches)
             .where(batches.c.dispatch == dispatch, batches.c.state == BatchState.accepted, batches.c.task == Task.poll)

@@ -185,12 +185,14 @@ def look_up(desk: Desk, number: int) -> None:
                 logger.warning("A batch never reached the provider; it is sent again.")
                 return
             values |= {"held": True, "task": None, "due_at": None}
-        else:
-            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(batch.look_ups, 20))
-            due_at = now + timedelta(seconds=pause)
-            if now < settle_at < due_at:
-                due_at = settle_at
-            values["due_at"] = due_at
+            connection.execute(update(batches).where(batches.c.number == number).values(**values))
+            refusals.advance(connection, batch.dispatch, batch.shape, now=now)
+            return
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(batch.look_ups, 20))
+        due_at = now + timedelta(seconds=pause)
+        if now < settle_at < due_at:
+            due_at = settle_at
+        values["due_at"] = due_at
         connection.execute(update(batches).where(batches.c.number == number).values(**values))
 
 

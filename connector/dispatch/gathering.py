@@ -342,7 +342,8 @@ class _Page:
         begun = [batch for batch in place.batches if batch.number is None]
         if not begun:
             return
-        task = Task.trial if refusals.on_trial(self._connection, self._number, place.shape) else Task.send
+        on_trial = refusals.on_trial(self._connection, self._number, place.shape)
+        task = Task.trial if on_trial else Task.send
         for batch in begun:
             made = self._connection.execute(_NEW_BATCH, self._new(batch, place.shape, task))
             assert made.inserted_primary_key is not None
@@ -352,6 +353,8 @@ class _Page:
             _POINT,
             {"of_dispatch": self._number, "of_shape": place.shape, "gathers": None if last.full else last.number},
         )
+        if on_trial:
+            refusals.advance(self._connection, self._number, place.shape, now=self._now)
 
     def _new(self, batch: _Batch, shape: int, task: Task) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from connector.dispatch import pace, planning
 from connector.ledger.tables import DispatchState, dispatches
 from connector.model.campaign import Campaign
 from connector.model.errors import KeyConflict
+from connector.tracking import refusals
 
 
 def find(connection: Connection, campaign: Campaign, *, integration: str, key: str) -> int | None:
@@ -61,10 +62,13 @@ def find_or_begin(
     return int(made.inserted_primary_key[0])
 
 
-def close(connection: Connection, dispatch: int) -> bool:
+def close(connection: Connection, dispatch: int, *, now: datetime) -> bool:
     """End the adding; False: it was ended before."""
     of_dispatch = (dispatches.c.number == dispatch) & dispatches.c.open.is_(True)
-    return bool(connection.execute(update(dispatches).where(of_dispatch).values(open=False)).rowcount)
+    ended = bool(connection.execute(update(dispatches).where(of_dispatch).values(open=False)).rowcount)
+    if ended:
+        refusals.closed(connection, dispatch, now=now)
+    return ended
 
 
 def _digest(campaign: Campaign) -> str:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, exists, select
 
 from connector.dispatch.doubt import GOOD_LOOK_UPS
 from connector.ledger import totals
-from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages
+from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages, trials
 
 SETTLE_PATIENCE = timedelta(seconds=120)
 """How far off a look-up that can settle a batch in doubt may be for a draining call to wait for it."""
@@ -50,10 +50,14 @@ def held_for_later(connection: Connection, dispatch: int, *, now: datetime) -> b
 
 def _may_be_sent(connection: Connection, dispatch: int, *, now: datetime) -> bool:
     """Whether something that waits will go out, and not at a time that is far."""
+    # Where nothing is left to try it on, who was refused alone waits for others to be added.
+    tried = exists().where(
+        trials.c.dispatch == batches.c.dispatch, trials.c.shape == batches.c.shape, trials.c.probe.is_not(None)
+    )
     goes = select(batches.c.number).where(
         batches.c.dispatch == dispatch,
         batches.c.state == BatchState.waiting,
-        batches.c.task.in_((Task.send, Task.trial)),
+        (batches.c.task == Task.send) | ((batches.c.task == Task.trial) & tried),
     )
     if connection.execute(goes.limit(1)).first() is None:
         return False

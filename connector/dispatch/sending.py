@@ -137,11 +137,11 @@ def _claim_or_settle(
     if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
         if batch.doubt_since is None:
             outcomes.withdrawn(connection, batch.number, SkipReason.expired, now=now)
-            refusals.advance(connection, batch.dispatch, batch.shape, now=now)
         else:
             # An early copy may still surface, so nobody can be said to have been skipped.
             why = "not there, and its expiry has passed: it is not sent again"
             standing.move(connection, batch, BatchState.in_doubt, held=True, task=None, due_at=None, last_look_up=why)
+        refusals.advance(connection, batch.dispatch, batch.shape, now=now)
         return None, False
     if _missed(connection, batch, dispatch, desk.policy.missed_schedule, now):
         outcomes.stopped(
@@ -402,7 +402,13 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                 pace.failed(connection, account, cause, now=now, jitter=desk.jitter)
             case Throttled():
                 outcomes.returned(
-                    connection, number, attempt=attempt, ended="throttled", cause=str(outcome), due_at=claimed.due_at
+                    connection,
+                    number,
+                    attempt=attempt,
+                    ended="throttled",
+                    cause=str(outcome),
+                    now=now,
+                    due_at=claimed.due_at,
                 )
                 pace.throttled(
                     connection,
@@ -414,14 +420,26 @@ def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
                 )
             case Stopped():
                 outcomes.returned(
-                    connection, number, attempt=attempt, ended="stopped", cause=str(outcome), due_at=claimed.due_at
+                    connection,
+                    number,
+                    attempt=attempt,
+                    ended="stopped",
+                    cause=str(outcome),
+                    now=now,
+                    due_at=claimed.due_at,
                 )
                 dispatch = standing.batch_by_number(connection, number).dispatch
                 outcomes.stopped(connection, dispatch, DispatchState.paused, str(outcome))
             case _:
                 pause = timedelta(seconds=pace.backoff_seconds(attempt - 1, desk.jitter))
                 outcomes.returned(
-                    connection, number, attempt=attempt, ended="not_sent", cause=str(outcome), due_at=now + pause
+                    connection,
+                    number,
+                    attempt=attempt,
+                    ended="not_sent",
+                    cause=str(outcome),
+                    now=now,
+                    due_at=now + pause,
                 )
                 pace.failed(connection, account, str(outcome), now=now, jitter=desk.jitter)
     if isinstance(outcome, InDoubt):

@@ -8,7 +8,7 @@ from connector.dispatch import cancelling
 from connector.dispatch.sending import Desk
 from connector.ledger import totals
 from connector.ledger.tables import totals as totals_table
-from connector.tracking import silence, track
+from connector.tracking import refusals, silence, track
 
 UPKEEP_SECONDS = 30.0
 
@@ -19,6 +19,8 @@ def upkeep(desk: Desk) -> None:
         cancelling.withdraw(desk.ledger, dispatch, now=desk.clock())
     with desk.ledger.write() as connection:
         track.sweep(connection, now=desk.clock(), policy=desk.policy)
+        people.forget_sessions(connection, desk.clock())
+        refusals.lapse(connection, now=desk.clock())
     with desk.ledger.read() as connection:
         silence.warn(connection, desk.clock(), every=timedelta(seconds=UPKEEP_SECONDS))
         grown = connection.scalars(

@@ -28,8 +28,10 @@ def doubted(connection: Connection, number: int, *, attempt: int, cause: str, no
         )
 
 
-def returned(connection: Connection, number: int, *, attempt: int, ended: str, cause: str, due_at: datetime) -> None:
-    """The attempt was surely not accepted: the batch waits again."""
+def returned(
+    connection: Connection, number: int, *, attempt: int, ended: str, cause: str, now: datetime, due_at: datetime
+) -> None:
+    """The attempt was surely not accepted: the batch waits again, until `due_at`."""
     batch = batch_by_number(connection, number)
     end_attempt(connection, batch, attempt, ended, cause=cause)
     if batch.state == BatchState.sending:
@@ -37,7 +39,7 @@ def returned(connection: Connection, number: int, *, attempt: int, ended: str, c
         first_sent_at = None if batch.doubt_since is None else batch.first_sent_at
         move(connection, batch, BatchState.waiting, task=Task.send, due_at=due_at, first_sent_at=first_sent_at)
         if is_cancelled(connection, batch.dispatch):
-            never_sent(connection, number, now=due_at)
+            never_sent(connection, number, now=now)
 
 
 def stopped(connection: Connection, dispatch: int, state: DispatchState, cause: str) -> None:

@@ -4,12 +4,13 @@ A refusal that doesn't say whom it concerns is found out about by halves, down t
 nothing has shown since that the provider takes this sender and text, that is a trial: one request at a time
 goes out, and whatever shares the two waits. One that is accepted ends it, and who was refused alone has
 failed. Recipients from different parts who are refused alike, with nothing accepted between, show that it
-isn't them: the dispatch stops, and nobody has failed.
+isn't them: the dispatch stops, and nobody has failed. To an open dispatch others may yet be added: who is refused
+alone there waits for what becomes of them.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
@@ -22,6 +23,7 @@ from connector.ledger.tables import (
     Task,
     attempts,
     batches,
+    dispatches,
     messages,
     refused_alone,
     trials,
@@ -35,6 +37,8 @@ _OVER = (BatchState.split, BatchState.refused, BatchState.cancelled, BatchState.
 
 ENOUGH = 3
 """So many recipients from different parts, refused alike, show that it is the campaign."""
+PATIENCE = timedelta(days=1)
+"""How long who was refused alone waits for others to be added to an open dispatch."""
 
 
 def refused(connection: Connection, number: int, *, attempt: int, outcome: Refused, now: datetime) -> None:
@@ -48,7 +52,7 @@ def refused(connection: Connection, number: int, *, attempt: int, outcome: Refus
         end_attempt(connection, batch, attempt, "refused", cause=outcome.sentence())
         return
     if is_cancelled(connection, batch.dispatch):
-        returned(connection, number, attempt=attempt, ended="refused", cause=outcome.sentence(), due_at=now)
+        returned(connection, number, attempt=attempt, ended="refused", cause=outcome.sentence(), now=now, due_at=now)
         return
     rows = connection.execute(log.members(batch)).all()
     places = sorted(set(outcome.recipients))
@@ -57,7 +61,7 @@ def refused(connection: Connection, number: int, *, attempt: int, outcome: Refus
         _without(connection, batch, rows, places, outcome, now)
         advance(connection, batch.dispatch, batch.shape, now=now)
     elif outcome.scope in (Scope.campaign, Scope.account):
-        returned(connection, number, attempt=attempt, ended="refused", cause=outcome.sentence(), due_at=now)
+        returned(connection, number, attempt=attempt, ended="refused", cause=outcome.sentence(), now=now, due_at=now)
         stopped(connection, batch.dispatch, DispatchState.stopped, outcome.sentence())
     else:
         _find_out(connection, batch, rows, attempt, outcome, now)
@@ -83,7 +87,7 @@ def _find_out(
         _fail(connection, batch, rows, outcome, now)
         move(connection, batch, BatchState.refused, task=None, due_at=None)
     else:
-        returned(connection, batch.number, attempt=attempt, ended="refused", cause=outcome.sentence(), due_at=now)
+        returned(connection, batch.number, attempt=attempt, ended="refused", cause=outcome.sentence(), now=now, due_at=now)
         _wait(connection, batch.number)
         connection.execute(
             insert(refused_alone).values(
@@ -115,12 +119,12 @@ def accepted(connection: Connection, dispatch: int, shape: int, *, now: datetime
 
 
 def advance(connection: Connection, dispatch: int, shape: int, *, now: datetime) -> None:
-    """Go on with a trial whose probe came to nothing: cancelled, expired, or refused for whom it pointed at."""
+    """Go on with a trial whose probe came to nothing: expired, given up, held, or refused for whom it pointed at."""
     trial = _trial(connection, dispatch, shape)
     if trial is None:
         return
     probe = None if trial.probe is None else batch_by_number(connection, trial.probe)
-    if probe is None or probe.state in _OVER:
+    if probe is None or probe.state in _OVER or probe.held:
         child = None if probe is None else _waiting_child(connection, probe.number)
         if child is None:
             _next(connection, probe or trial, now)
@@ -227,8 +231,8 @@ def _next(connection: Connection, last: Row[Any], now: datetime) -> None:
             batches.c.shape == shape,
             batches.c.state.in_((BatchState.sending, BatchState.in_doubt)),
         )
-        if connection.execute(under_way.limit(1)).first() is not None:
-            # The trial goes on with what becomes of those.
+        if _takes_more(connection, dispatch) or connection.execute(under_way.limit(1)).first() is not None:
+            # The trial goes on with what becomes of those, or with who is added next.
             connection.execute(
                 update(trials).where(trials.c.dispatch == dispatch, trials.c.shape == shape).values(probe=None)
             )
@@ -238,6 +242,30 @@ def _next(connection: Connection, last: Row[Any], now: datetime) -> None:
             _end(connection, dispatch, shape, now)
             return
     _stop(connection, dispatch, shape, alone)
+
+
+def lapse(connection: Connection, *, now: datetime) -> None:
+    """Who was refused alone in an open dispatch, to which nobody was added for long, has failed."""
+    waited = (
+        select(trials.c.dispatch, trials.c.shape)
+        .join_from(trials, refused_alone, trials.c.dispatch == refused_alone.c.dispatch)
+        .join(batches, batches.c.number == refused_alone.c.batch)
+        .where(trials.c.probe.is_(None), trials.c.shape == refused_alone.c.shape, batches.c.due_at <= now - PATIENCE)
+        .distinct()
+    )
+    for dispatch, shape in connection.execute(waited).all():
+        if _takes_more(connection, dispatch):
+            _end(connection, dispatch, shape, now)
+
+
+def closed(connection: Connection, dispatch: int, *, now: datetime) -> None:
+    """Nobody is added to an open dispatch any more: trials go on without."""
+    for shape in connection.scalars(select(trials.c.shape).where(trials.c.dispatch == dispatch)).all():
+        advance(connection, dispatch, shape, now=now)
+
+
+def _takes_more(connection: Connection, dispatch: int) -> bool:
+    return bool(connection.scalar(select(dispatches.c.open).where(dispatches.c.number == dispatch)))
 
 
 def _ever_accepted(connection: Connection, dispatch: int, shape: int) -> bool:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sending_kit import CAMPAIGN, Host, Plan, Posted, agrees, batches_of_one, closes, people, refusal
+from sending_kit import CAMPAIGN, Host, Plan, Posted, agrees, batches_of_one, closes, people, refusal, warm_up
 
 from connector.model.errors import NotFound
 
@@ -151,3 +151,33 @@ def test_a_cancel_that_the_provider_does_not_answer_is_asked_again(host: Host, p
     report = host.settle(dispatch, when=lambda report: report.is_final)
     assert report.rejected == 2
     assert sum(asked.startswith("DELETE") for asked in plan.requests) == 3
+
+
+def test_what_waited_for_a_persons_word_is_found_out_about_and_skipped(host: Host, plan: Plan) -> None:
+    """It surely never arrived, and was held; cancelled, there is nothing left to decide."""
+    connector = host.connector(plan, tracking={"doubt_window_seconds": 0, "on_absent": "hold"})
+    warm_up(host, connector)
+    plan.faults(drop_before="1x1")
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False)
+    host.settle(dispatch, when=lambda _: any(batch.held for batch in dispatch.in_doubt()))
+    assert dispatch.cancel()
+    report = host.settle(dispatch)
+    assert (report.state, report.skipped.by_reason, len(plan.posted)) == ("cancelled", {"cancelled": 3}, 2)
+    assert closes(report) and agrees(connector)
+
+
+def test_who_is_skipped_late_is_logged_at_that_time(host: Host, plan: Plan) -> None:
+    """The log is searched by the time that things were recorded at."""
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, people(3), drain=False)
+    dispatch.pause()
+    host.clock.advance(3600)
+    dispatch.resume()
+    cancelled_at = host.clock()
+    plan.answers.append(refusal(429))
+    plan.when_posted = lambda posted: dispatch.cancel() and None
+    connector.work()
+    events = dispatch.events()
+    assert [event.status for event in events] == ["skipped"] * 3
+    assert all(cancelled_at <= event.recorded_at <= host.clock() for event in events)
+    assert dispatch.events(after=connector.position_before(cancelled_at)) == events

@@ -1,11 +1,12 @@
 """Refusals that don't say whom they concern: found out by halves, for the recipient or for the campaign."""
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sending_kit import CAMPAIGN, Host, Plan, Posted, agrees, closes, hosting, people, refusal
+from sending_kit import CAMPAIGN, Host, Plan, Posted, agrees, closes, hosting, people, refusal, warm_up
 
 from connector.http import Answer
 from connector.model.event import StatusCodeSource
@@ -142,6 +143,43 @@ def test_a_trial_survives_the_process(host: Host, plan: Plan) -> None:
             another.worker().run(until=lambda before=before: len(plan.posted) > before)
     report = dispatch.report()
     assert (report.enqueued, report.enqueue_failed) == (63, 1)
+    assert closes(report) and agrees(connector)
+
+
+def lose_the_first_half(plan: Plan) -> None:
+    """After a first dispatch, and the refusal of the whole batch of this one."""
+
+    def lose(posted: Posted) -> None:
+        if len(plan.posted) == 3:
+            plan.faults(drop_before="1x1")
+
+    plan.when_posted = lose
+
+
+def test_a_half_that_waits_for_a_persons_word_does_not_hold_up_the_others(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan, tracking={"doubt_window_seconds": 0, "on_absent": "hold"})
+    warm_up(host, connector)
+
+    plan.answers.append(SOMETHING)
+    lose_the_first_half(plan)
+    dispatch = connector.send(CAMPAIGN, people(4), drain=False)
+    report = host.settle(dispatch, when=lambda report: report.enqueued == 2)
+    assert (report.in_doubt, report.waiting) == (2, 0)
+    assert dispatch.retry("resend") == 1
+    assert host.settle(dispatch).enqueued == 4
+    assert closes(dispatch.report()) and agrees(connector)
+
+
+def test_a_half_that_expired_in_doubt_does_not_hold_up_the_others(host: Host, plan: Plan) -> None:
+    connector = host.connector(plan, tracking={"doubt_window_seconds": 0, "resend_lead_seconds": 600})
+    warm_up(host, connector)
+
+    plan.answers.append(SOMETHING)
+    lose_the_first_half(plan)
+    campaign = {**CAMPAIGN, "expire_at": host.clock() + timedelta(minutes=9)}
+    dispatch = connector.send(campaign, people(4), drain=False)
+    report = host.settle(dispatch, when=lambda report: report.waiting == 0 and not report.sending)
+    assert (report.in_doubt, report.enqueued) == (2, 2)
     assert closes(report) and agrees(connector)
 
 

@@ -424,3 +424,76 @@ def test_it_is_open_for_weeks(host: Host, plan: Plan) -> None:
     assert (report.state, report.recipients, report.delivered) == ("finished", 30, 30)
     assert len(plan.posted) == 15
     assert closes(report) and agrees(connector)
+
+
+UNSAID = refusal(400, "syntax_constraint_violation", "Something is wrong.")
+
+
+def test_a_trickle_of_people_who_are_all_refused_alike_stops_it(
+    host: Host, plan: Plan, still: Clock, opened: OpenDispatch
+) -> None:
+    connector = opened._connector
+    plan.answers.extend([UNSAID] * 5)
+    rows = orders(5)
+    for row in rows[:3]:
+        add(opened, row)
+        still.advance(600)
+        connector.work()
+    report = opened.report()
+    assert (report.state, report.waiting, report.enqueue_failed, len(plan.posted)) == ("stopped", 3, 0, 3)
+    assert "syntax_constraint_violation" in (report.cause or "")
+    assert closes(report) and agrees(connector)
+    add(opened, *rows[3:])
+    still.advance(1)
+    connector.work()
+    assert len(plan.posted) == 3
+
+    plan.answers.clear()
+    opened.resume()
+    assert host.settle(opened).enqueued == 5
+    assert plan.account()["accepted_once"] == 5
+    assert closes(opened.report()) and agrees(connector)
+
+
+def test_who_is_refused_alone_waits_for_what_becomes_of_the_next(
+    host: Host, plan: Plan, still: Clock, opened: OpenDispatch
+) -> None:
+    connector = opened._connector
+    plan.answers.extend([UNSAID, UNSAID])
+    rows = orders(4)
+    for row in rows[:2]:
+        add(opened, row)
+        still.advance(1)
+        connector.work()
+        assert opened.report().enqueue_failed == 0
+    # Nobody draws out a wait for those who may never be added.
+    opened.drain()
+    add(opened, *rows[2:])
+    report = host.settle(opened)
+    assert (report.state, report.enqueued, report.enqueue_failed) == ("running", 2, 2)
+    assert [event.customer_id for event in opened.all_events() if event.status == "enqueue_failed"] == ["c-0", "c-1"]
+    assert closes(report) and agrees(connector)
+
+
+@pytest.mark.parametrize("ends", ["closed", "a day later"])
+def test_who_is_refused_alone_has_failed_when_nobody_follows(
+    plan: Plan, still: Clock, opened: OpenDispatch, ends: str
+) -> None:
+    connector = opened._connector
+    plan.answers.append(UNSAID)
+    add(opened, *orders(1))
+    still.advance(1)
+    connector.work()
+    assert (opened.report().waiting, len(plan.posted)) == (1, 1)
+    if ends == "closed":
+        opened.close()
+    else:
+        still.advance(23 * 3600)
+        connector.work()
+        assert opened.report().waiting == 1
+        still.advance(3600)
+        connector.work()
+    report = opened.report()
+    assert (report.enqueue_failed, report.waiting, len(plan.posted)) == (1, 0, 1)
+    assert report.state == ("finished" if ends == "closed" else "running")
+    assert closes(report) and agrees(connector)
