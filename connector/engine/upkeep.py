@@ -8,7 +8,7 @@ from connector.dispatch import cancelling
 from connector.dispatch.sending import Desk
 from connector.ledger import totals
 from connector.ledger.tables import totals as totals_table
-from connector.tracking import refusals, silence, track
+from connector.tracking import people, refusals, silence, track
 
 UPKEEP_SECONDS = 30.0
 

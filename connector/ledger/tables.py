@@ -468,6 +468,7 @@ sessions = Table(
     Column("address", Text, nullable=False),
     Column("open_until", Instant, nullable=False),
     PrimaryKeyConstraint("account", "channel", "address"),
+    Index("sessions_by_end", "open_until"),
     sqlite_with_rowid=False,
 )
 """Until when anything may be sent to a person on a channel, as they wrote: later only what the channel approved."""

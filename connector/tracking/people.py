@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from connector.ledger import log
 from connector.ledger.tables import MESSAGE_OF_ADDRESS, addresses, dispatches, events, integrations, messages, sessions
@@ -68,6 +68,11 @@ def note(
             }
         ],
     )
+
+
+def forget_sessions(connection: Connection, now: datetime) -> None:
+    """Forget whose sessions have ended."""
+    connection.execute(delete(sessions).where(sessions.c.open_until < now))
 
 
 def _open_session(connection: Connection, account: str, channel: str, person: str, until: datetime) -> None:

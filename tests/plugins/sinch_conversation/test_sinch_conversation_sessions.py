@@ -12,9 +12,12 @@ from connector_sinch.conversation import plugin
 from connector_sinch.conversation.sessions import LENGTHS, rule_of
 from pydantic_core import to_json
 from sinch_conversation_kit import APPS, KEY_SECRET, MESSAGES, NOW, SEND, settings
+from sqlalchemy import func, select
 
 from connector.connector import Connector
+from connector.engine.upkeep import upkeep
 from connector.extension.plugins import Plugins
+from connector.ledger.tables import sessions
 from connector.model.callback import Request
 from connector.model.campaign import Message
 from connector.model.errors import CampaignError
@@ -110,6 +113,22 @@ def test_every_message_of_a_person_begins_it_anew_and_a_late_callback_shortens_n
     desk.writes(ADA, ago=timedelta(hours=30))
     desk.go(hours=20)
     assert desk.skipped(desk.send(ON_WHATSAPP, ADA)) == {}
+
+
+def test_a_session_is_forgotten_when_it_has_ended(desk: Desk) -> None:
+    desk.writes(ADA)
+    desk.go(hours=12)
+    desk.writes(BO)
+
+    def kept() -> int | None:
+        with desk.connector.ledger.read() as connection:
+            return connection.scalar(select(func.count()).select_from(sessions))
+
+    upkeep(desk.connector.desk)
+    assert kept() == 2
+    desk.go(hours=13)
+    upkeep(desk.connector.desk)
+    assert kept() == 1
 
 
 def test_what_counts_is_the_time_that_it_is_sent_at(desk: Desk) -> None:

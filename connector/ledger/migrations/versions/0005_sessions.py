@@ -20,3 +20,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "channel", "address"),
         sqlite_with_rowid=False,
     )
+    op.create_index("sessions_by_end", "sessions", ["open_until"])
