@@ -135,3 +135,9 @@ def test_every_setting_is_documented() -> None:
         assert all(f"`{name}`" in page for name in fields), fields
     for provider in plugins.providers.values():
         assert all(f"`{name}`" in page for name in provider.Settings.model_fields)
+
+
+def test_every_setting_of_a_sink_is_documented() -> None:
+    page = (ROOT / "docs" / "sinks.md").read_text()
+    for sink in Plugins().sinks.values():
+        assert [name for name in sink.Settings.model_fields if f"`{name}`" not in page] == []

@@ -44,7 +44,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 NAMES = {
     "sending": ["Added", "Campaign", "Connector", "Dispatch", "OpenDispatch", "Preview", "Recipient", "Report"],
-    "events": ["Event", "EventKind", "Sink", "SinkState", "Status", "StatusCodeSource"],
+    "events": ["DeadLetter", "Event", "EventKind", "RefusedEvent", "Sink", "SinkState", "Status", "StatusCodeSource"],
     "callbacks": ["Request", "Response"],
     "looking": [
         "AccountState",
@@ -70,11 +70,13 @@ NAMES = {
         "NotFound",
         "NotReached",
         "NotSent",
+        "NotTaken",
         "PluginError",
         "ReadFailed",
         "ReadRefused",
         "RecipientsError",
         "SchemaMismatch",
+        "SinkStopped",
         "Stopped",
         "Throttled",
         "WorkerBusy",
