@@ -5,7 +5,7 @@ from typing import ClassVar
 from connector_sinch.conversation.provider import SinchConversation
 from pydantic_core import to_json
 
-from connector.testing.contract import ProviderContract
+from connector.testing import ProviderContract
 
 
 class TestConversation(ProviderContract):

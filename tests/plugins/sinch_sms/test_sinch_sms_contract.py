@@ -5,7 +5,7 @@ from typing import ClassVar
 from connector_sinch.sms.provider import SinchSms
 from pydantic_core import to_json
 
-from connector.testing.contract import ProviderContract
+from connector.testing import ProviderContract
 
 
 def delivered(key: str, number: str) -> bytes:
