@@ -316,6 +316,7 @@ def _assembled(
         provider_batch_id=batch.provider_batch_id,
         message=campaign.message.model_dump(exclude_none=True),
         own_texts=shape.text == HOST_TEXT,
+        prompt=bool(batch.prompt),
         transactional=campaign.category in transactional,
         identities=identities,
         outside_session=bool(shape.outside),

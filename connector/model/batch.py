@@ -74,6 +74,8 @@ class Batch:
     """The campaign's `[message]` as given, for providers that take more than a text."""
     own_texts: bool = False
     """Whether every recipient brings a text of its own, which stands in place of the campaign's."""
+    prompt: bool = False
+    """Whether it is of an open dispatch: its messages were added one at a time, and go before those of lists."""
     transactional: bool = False
     """Whether people asked for it, by the category of its campaign; else it is marketing."""
     identities: Sequence[tuple[str, ...]] = ()

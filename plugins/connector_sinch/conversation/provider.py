@@ -131,7 +131,7 @@ class SinchConversation(Provider):
     def find(self, batch: Batch) -> Found:
         """Look for batches that carry our key; what may have been sent alone can't be said to be absent."""
         try:
-            return looking.find(self._connection, batch, alone=batch.size == 1)
+            return looking.find(self._connection, batch, alone=by_single_request(batch, self._settings))
         except ReadFailed as error:
             return Found(FoundState.cannot_tell, cause=str(error))
 

@@ -38,8 +38,12 @@ def goes_alone(message: Mapping[str, Any], settings: ConversationSettings) -> bo
 
 
 def by_single_request(batch: Batch, settings: ConversationSettings) -> bool:
-    """Whether a batch is one message of messages:send; that has no time to send at."""
-    return goes_alone(batch.message, settings) or (batch.size == 1 and batch.attempt.send_at is None)
+    """Whether a batch is one message of messages:send: one that came by itself, or that the Batch API can't carry.
+
+    What was in a list stays with the Batch API, also alone: only there can it be looked up.
+    """
+    came_alone = batch.size == 1 and batch.prompt and batch.attempt.send_at is None
+    return came_alone or goes_alone(batch.message, settings)
 
 
 def batch_body(batch: Batch, settings: ConversationSettings) -> bytes:

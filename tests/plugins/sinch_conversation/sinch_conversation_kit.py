@@ -53,6 +53,7 @@ def make_batch(
     key: str = "d1-0-0",
     own_texts: bool = False,
     transactional: bool = False,
+    prompt: bool = False,
     **attempt: Any,
 ) -> Batch:
     given = Message.model_validate(message or {"text": "Hello"})
@@ -73,6 +74,7 @@ def make_batch(
         message=given.model_dump(exclude_none=True),
         own_texts=own_texts,
         transactional=transactional,
+        prompt=prompt,
         identities=identities or (),
         message_ids=[f"d1-{place}" for place in range(len(recipients))],
     )

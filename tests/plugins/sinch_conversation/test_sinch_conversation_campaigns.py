@@ -99,7 +99,7 @@ def test_only_what_goes_out_as_sms_can_be_too_long(make: Make, api: Api):
     connector = make()
     as_sms = connector.send(campaign({"text": "${t}"}, max_parts=1), rows({"t": long}, {"t": "short"}))
     assert skips(connector, as_sms) == {"too_long": 1}
-    message = {"text": "${t}", "channel_priority_order": ["WHATSAPP"]}
+    message = {"text": "${t}", "channel_priority_order": ["RCS"]}
     elsewhere = connector.preview(campaign(message, max_parts=1), rows({"t": long}, {"t": "short"}))
     assert (elsewhere.skipped, elsewhere.number_of_message_parts) == (0, 0)
     assert elsewhere.samples[0].text.startswith('{"text":"xxx')
@@ -134,16 +134,16 @@ def test_nothing_to_send(make: Make, tmp_path: Path):
 
 
 def test_texts_of_the_platform_stand_in_place_of_the_campaigns_message(make: Make, api: Api):
-    api.at(SEND).will(200, {"message_id": "01JM"})
     message = {"ttl": "60s", "channel_properties": {"SMS_FLASH_MESSAGE": "${flash}"}}
     dispatch = make().send(
         campaign(message), rows({"text": "One", "flash": "true"}, {"text": "Two"}, {"flash": "true"})
     )
     assert dispatch.report().enqueued == 1
     assert dispatch.report().skipped.by_reason == {"missing_parameter": 2}
-    (seen,) = api.at(SEND).seen
-    assert seen.json["message"] == {"text_message": {"text": "One"}}
-    assert seen.json["channel_properties"]["SMS_FLASH_MESSAGE"] == "true"
+    assert [entry["parameters"] for entry in entries(api)] == [{"text": "One", "flash": "true"}]
+    (seen,) = [seen for seen in api.at(MESSAGES).seen if seen.method == "POST"]
+    assert seen.json["message"] == {"text_message": {"text": "${text}"}}
+    assert seen.json["channel_properties"]["SMS_FLASH_MESSAGE"] == "${flash}"
 
 
 def test_people_by_number_identity_and_contact(make: Make, api: Api, tmp_path: Path):

@@ -58,7 +58,7 @@ def test_anything_unclear_says_nothing(provider, api, status, body):
 
 
 def test_what_may_have_gone_alone_is_never_absent(provider, api):
-    assert found(provider, api, [], batch=make_batch(None, [{}]))[0] is FoundState.cannot_tell
+    assert found(provider, api, [], batch=make_batch(None, [{}], prompt=True))[0] is FoundState.cannot_tell
 
 
 def test_cancelled_is_only_what_the_api_shows_as_cancelled(provider, api):

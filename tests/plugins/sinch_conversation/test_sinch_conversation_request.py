@@ -62,16 +62,20 @@ def test_a_text_goes_to_many_in_one_request_with_each_ones_values(provider, api)
     }
 
 
-def test_a_single_message_goes_alone_with_its_values_put_in(provider, api):
-    body = sent_alone(provider, api, make_batch({"text": "Hi ${name}, $${code}"}, [{"name": "Ada"}]))
+def test_a_message_that_came_by_itself_goes_alone_with_its_values_put_in(provider, api):
+    body = sent_alone(provider, api, make_batch({"text": "Hi ${name}, $${code}"}, [{"name": "Ada"}], prompt=True))
     assert body["message"] == {"text_message": {"text": "Hi Ada, ${code}"}}
     assert body["recipient"]["identified_by"]["channel_identities"] == [{"channel": "SMS", "identity": "+12015550101"}]
     assert body["message_metadata"] == '{"batch":"d1-0-0","message":"d1-0"}'
     assert "recipient_and_params" not in body
 
 
-def test_a_single_message_with_a_time_to_send_at_goes_by_the_batch_api(provider, api):
-    body = sent(provider, api, make_batch(None, [{}], send_at=NOW + timedelta(minutes=10)))
+def test_the_only_one_of_a_list_can_be_looked_up(provider, api):
+    assert len(sent(provider, api, make_batch(None, [{}]))["recipient_and_params"]) == 1
+
+
+def test_a_message_with_a_time_to_send_at_goes_by_the_batch_api(provider, api):
+    body = sent(provider, api, make_batch(None, [{}], send_at=NOW + timedelta(minutes=10), prompt=True))
     assert body["send_after"] == "2026-11-23T09:40:00Z"
 
 
@@ -114,7 +118,7 @@ def test_the_campaigns_own_content_type_comes_first(make_provider, api):
 
 
 def test_without_consent_management_nothing_is_said_of_the_kind(provider, api):
-    assert "message_content_type" not in sent_alone(provider, api, make_batch(None, [{}]))
+    assert "message_content_type" not in sent_alone(provider, api, make_batch(None, [{}], prompt=True))
 
 
 def test_a_batch_that_was_planned_before_consent_management_is_not_sent(make_provider, api):
@@ -146,7 +150,7 @@ def test_a_message_in_the_channels_own_json_takes_values_with_quotes(provider, a
 
 def test_a_message_in_the_channels_own_json_alone_too(provider, api):
     message = {"text": "x", "explicit_channel_message": {"KAKAOTALK": '{"text":"Hi ${name}"}'}}
-    body = sent_alone(provider, api, make_batch(message, [{"name": 'a\\"b\n'}]))
+    body = sent_alone(provider, api, make_batch(message, [{"name": 'a\\"b\n'}], prompt=True))
     assert from_json(body["message"]["explicit_channel_message"]["KAKAOTALK"]) == {"text": 'Hi a\\"b\n'}
 
 
@@ -235,7 +239,7 @@ def test_conversation_metadata_stays_an_object(provider, api):
     message = {"text": "Hello", "conversation_metadata": {"of": "${name}"}}
     body = sent(provider, api, make_batch(message, [{"name": "Ada"}, {"name": "Bo"}]))
     assert body["conversation_metadata"] == {"of": "${name}"}
-    body = sent_alone(provider, api, make_batch(message, [{"name": "Ada"}]))
+    body = sent_alone(provider, api, make_batch(message, [{"name": "Ada"}], prompt=True))
     assert body["conversation_metadata"] == {"of": "Ada"}
 
 

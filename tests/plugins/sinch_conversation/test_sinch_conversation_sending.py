@@ -113,7 +113,7 @@ def test_what_concerns_the_account_says_what_to_do(provider, api, status, body, 
 
 def test_a_single_message_that_is_refused_for_its_recipient(provider, api):
     api.at(SEND).will(400, pointing("recipient.identified_by"))
-    outcome = provider.send(make_batch(None, [{}]))
+    outcome = provider.send(make_batch(None, [{}], prompt=True))
     assert (outcome.scope, outcome.recipients) == (Scope.recipient, (0,))
 
 
@@ -155,7 +155,7 @@ def test_one_token_serves_all_hosts_and_is_renewed_once_when_it_has_expired(prov
         200, {"batch_id": "01J"}
     )
     api.at(SEND).will(200, {"message_id": "01M"})
-    provider.send(make_batch(None, [{}]))
+    provider.send(make_batch(None, [{}], prompt=True))
     api.at(TOKENS).answers.clear()
     api.at(TOKENS).will(200, {"access_token": "the-next", "expires_in": 3600})
     provider.send(make_batch())

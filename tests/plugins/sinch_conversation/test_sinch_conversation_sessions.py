@@ -201,9 +201,8 @@ def test_other_channels_keep_the_usual_message(desk: Desk) -> None:
     }
     desk.send({**message, "defaults": {"name": "friend"}}, ADA)
     (body,) = requests(desk)
-    filled = {"WHATSAPP": {**TEMPLATE["channel_template"]["WHATSAPP"], "parameters": {"body[1]text": "X"}}}
     assert body["message"] == {
-        "template_message": {"channel_template": filled},
+        "template_message": TEMPLATE,
         "explicit_channel_omni_message": {
             "RCS": {"text_message": {"text": "Rich"}},
             "SMS": {"text_message": {"text": "Hello"}},
