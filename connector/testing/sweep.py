@@ -100,8 +100,8 @@ def staged(simulator: Simulator, *, opens: bool = False) -> Iterator[tuple[Stage
     with (
         tempfile.TemporaryDirectory(prefix="sweep-") as folder,
         lit(simulator, refused=refused, faults=FAULTS, retry_seconds=0.02) as stage,
+        _reserved_port() as port,
     ):
-        port = _free_port()
         settings = {
             "integrations": {"swept": {**stage.settings, "request_timeout_seconds": 1}},
             "storage": {"url": f"sqlite:///{folder}/ledger.db"},
@@ -117,10 +117,13 @@ def _digits(row: dict[str, str]) -> str:
     return row["to"].removeprefix("+")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A port that nobody else is given until the end of the block, and that processes may listen on, one at a time."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
 
 
 def start(course_: Course, fate: Fate | None) -> BaseProcess:
