@@ -68,14 +68,13 @@ class Hands:
         size = self._sink.batch_events
         wave: list[Sequence[Event]] = []
         people: set[str | None] = set()
-        most = 1 if tries_first else self._sink.parallel
         for start in range(0, len(events), size):
             part = events[start : start + size]
             if self._sink.parallel > 1:
                 inside = {event.message_id or event.recipient for event in part}
-                if wave and (len(wave) >= most or not people.isdisjoint(inside)):
+                if wave and (tries_first or not people.isdisjoint(inside)):
                     yield wave
-                    wave, people, most = [], set(), self._sink.parallel
+                    wave, people, tries_first = [], set(), False
                 people |= inside
             elif wave:
                 yield wave

@@ -37,7 +37,14 @@ class Bloomreach(Sink):
 
     def __init__(self, settings: BloomreachSettings, http: Http) -> None:
         self._settings = settings
-        self._names = settings.names
+        names = settings.names
+        action_type = names.pop("action_type", None)
+        self._constant = {} if action_type is None else {action_type: settings.action_type}
+        self._status = names.pop("status", None)
+        self._fields = [(field, name) for field, name in names.items() if not field.startswith(METADATA)]
+        self._metadata = [
+            (field.removeprefix(METADATA), name) for field, name in names.items() if field.startswith(METADATA)
+        ]
         self._values = settings.values
         self._client = http.client(settings.base_url, timeout_seconds=settings.request_timeout_seconds)
         self._project = f"/track/v2/projects/{settings.project_token}"
@@ -88,17 +95,15 @@ class Bloomreach(Sink):
         }
 
     def _properties(self, event: Event) -> dict[str, Any]:
-        properties = {}
-        for field, name in self._names.items():
-            value: Any
-            if field == "action_type":
-                value = self._settings.action_type
-            elif field == "status":
-                value = self._values.get(event.status, event.status.value)
-            elif field.startswith(METADATA):
-                value = event.metadata.get(field.removeprefix(METADATA))
-            else:
-                value = getattr(event, field)
+        properties = self._constant.copy()
+        for field, name in self._fields:
+            value = getattr(event, field)
+            if value is not None:
+                properties[name] = value
+        if self._status is not None:
+            properties[self._status] = self._values.get(event.status, event.status.value)
+        for key, name in self._metadata:
+            value = event.metadata.get(key)
             if value is not None:
                 properties[name] = value
         return properties
@@ -159,6 +164,9 @@ class Bloomreach(Sink):
 def _too_long(properties: Mapping[str, Any]) -> str | None:
     """The property whose value is longer than the platform takes."""
     for name, value in properties.items():
+        # A character takes six bytes at most.
+        if isinstance(value, str) and len(value) * 6 < MAX_VALUE_BYTES:
+            continue
         if isinstance(value, str | dict | list) and len(to_json(value)) >= MAX_VALUE_BYTES:
             return name
     return None
