@@ -147,9 +147,7 @@ def of_skipped(connection: Connection, skipped: Sequence[Row[Any]]) -> list[Even
 def of_nobody(connection: Connection, recipient: str) -> list[Event]:
     """What a person did, or was told of them, that belongs to no message, oldest first."""
     rows = connection.execute(
-        select(events)
-        .where(events.c.dispatch.is_(None), events.c.recipient == recipient)
-        .order_by(events.c.number)
+        select(events).where(events.c.dispatch.is_(None), events.c.recipient == recipient).order_by(events.c.number)
     ).all()
     context = _Context(connection, rows)
     return [event for row in rows for event in context.events(row, 0, 1)]

@@ -87,7 +87,9 @@ def _find_out(
         _fail(connection, batch, rows, outcome, now)
         move(connection, batch, BatchState.refused, task=None, due_at=None)
     else:
-        returned(connection, batch.number, attempt=attempt, ended="refused", cause=outcome.sentence(), now=now, due_at=now)
+        returned(
+            connection, batch.number, attempt=attempt, ended="refused", cause=outcome.sentence(), now=now, due_at=now
+        )
         _wait(connection, batch.number)
         connection.execute(
             insert(refused_alone).values(

@@ -99,7 +99,9 @@ def test_a_database_login_is_not_in_the_repr() -> None:
     assert "of/someone" not in repr(settings)
 
 
-KNOWN_TABLES = "accounts, categories, defaults, integrations, limits, screening, senders, server, sinks, storage, tracking"
+KNOWN_TABLES = (
+    "accounts, categories, defaults, integrations, limits, screening, senders, server, sinks, storage, tracking"
+)
 KNOWN_SETTINGS = (
     "base_url, code, days, keeper, keeper_password, loft, messages_per_second, pin, provider, region, "
     "request_timeout_seconds, rings, signets, tune, whistle"
