@@ -1,0 +1,1 @@
+"""Twilio Segment: events into a workspace, by the HTTP tracking API."""
