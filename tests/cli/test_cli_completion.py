@@ -21,7 +21,7 @@ def complete(*words: str) -> dict[str, str]:
 
 
 def test_commands_and_options() -> None:
-    assert set(complete("rep")) == {"report"}
+    assert set(complete("rep")) == {"replay", "report"}
     assert "--campaign" in complete("report", "--c")
     assert set(complete("storage", "")) == {"upgrade"}
 
@@ -54,7 +54,7 @@ def test_codes_and_providers() -> None:
     assert {"402", "http:402"} - set(complete("explain", "")) == set()
     assert set(complete("explain", "syntax_invalid_j")) == {"syntax_invalid_json"}
     assert complete("explain", "report:402")["report:402"] == "No route leads to this number."
-    assert set(complete("simulate", "sin")) == {"sinch-sms"}
+    assert set(complete("simulate", "sin")) == {"sinch-conversation", "sinch-sms"}
 
 
 @pytest.mark.parametrize(
