@@ -650,15 +650,17 @@ class Connector:
     def messages_of(self, number: str) -> Person:
         """All that is known of the messages to a phone number, in any usual spelling, over all dispatches.
 
-        Raises `InputError` for what is no number.
+        Or to another address that a provider of an integration takes. Raises `InputError` for what is neither.
         """
         read = Numbers(self.settings.screening.default_region).canonical(number)
-        if read is None:
+        others = (line.provider.address_of(number) for line in self.lines.values())
+        address = read[0] if read else next(filter(None, others), None)
+        if address is None:
             raise InputError(
                 "This is no phone number that can exist; write it with its country code, as in +46 70 174 06 05."
             )
         with self.ledger.read() as connection:
-            return person.person(connection, read[0], self.plugins.providers)
+            return person.person(connection, address, self.plugins.providers)
 
     def _report(self, connection: Any, row: Row[Any]) -> Report:
         return reporting.build(

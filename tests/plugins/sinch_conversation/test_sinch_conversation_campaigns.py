@@ -1,18 +1,23 @@
 """Campaigns through the whole connector: who gets what, over which channel, and what stops them."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from answering_api import Api
+from connector_sinch.conversation.provider import SinchConversation
 from connector_sinch.signature import signed_headers
 from pydantic_core import to_json
 from sinch_conversation_kit import APP, APPS, KEY_SECRET, MESSAGES, NUMBERS, SEND, TRANSCODE, settings
 
 from connector import Connector, Recipient
 from connector.model.callback import Request
-from connector.model.errors import CampaignError
+from connector.model.errors import CampaignError, InputError
 
 Make = Callable[..., Connector]
 CARD = {"card_message": {"title": "For ${name}", "description": "Your code: ${code}"}}
@@ -190,6 +195,11 @@ def test_people_by_number_identity_and_contact(make: Make, api: Api, tmp_path: P
         "c-4": "61491570156",
     }
     assert "parameters" not in entries(api)[0]
+    for written, address in (("MESSENGER:7746", "MESSENGER:7746"), ("+44 7400 123456", "447400123456")):
+        assert connector.messages_of(written).recipient == address
+    assert [each.customer_id for each in connector.messages_of("MESSENGER:7746").messages] == ["c-2", "c-7"]
+    with pytest.raises(InputError):
+        connector.messages_of("somebody")
 
 
 def test_identities_from_a_host(make: Make, api: Api):
@@ -246,6 +256,21 @@ def test_a_message_that_goes_alone_is_one_request_each(make: Make, api: Api):
     assert connector.preview(campaign(message), rows({}, {})).requests == 2
     assert connector.send(campaign(message), rows({}, {})).report().enqueued == 2
     assert [seen.json["queue"] for seen in api.at(SEND).seen] == ["HIGH_PRIORITY"] * 2
+
+
+def test_single_requests_keep_the_pace_of_the_project(
+    make: Make, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(SinchConversation, "limits", replace(SinchConversation.limits, requests_per_second=10))
+    api.at(SEND).will(200, {"message_id": "01JM1"}).will(200, {"message_id": "01JM2"}).will(
+        200, {"message_id": "01JM3"}
+    )
+    make().send(campaign({"text": "Hello", "queue": "HIGH_PRIORITY"}), rows({}, {}, {}))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
+        sent = [microseconds for (microseconds,) in ledger.execute("SELECT sent_at FROM attempts ORDER BY sent_at")]
+    gaps = [after - before for before, after in pairwise(sent)]
+    assert len(gaps) == 2
+    assert min(gaps) >= 99_999
 
 
 def test_a_dry_run_shows_the_first_message_on_each_channel(make: Make, api: Api):
