@@ -124,8 +124,17 @@ def test_retention_needs_a_reason_which_is_kept_before_it_is_changed(desk: Desk)
     assert kept.parent == desk.folder
     assert line["legal_justification"] == "Complaints are answered within 3 days"
     assert line["before"]["dispatch_retention_policy"]["ttl_days"] == 0
-    assert line["wanted"]["dispatch_retention_days"] == 3
+    assert line["wanted"]["dispatch_retention_policy"]["ttl_days"] == 3
     assert app.seen[-1].json["dispatch_retention_policy"]["ttl_days"] == 3
+
+
+@pytest.mark.parametrize(("option", "days"), [("--days", "0"), ("--days", "3651"), ("--dispatch-days", "8")])
+def test_times_that_the_api_does_not_take_are_told_before_anything_is_kept(desk: Desk, option: str, days: str) -> None:
+    app = desk.at("apps/A1").will(200, APP)
+    result = desk.run("app", "retention", option, days, "--legal-justification", "Law", "--yes")
+    assert (result.exit_code, "ttl_days is" in result.stderr) == (2, True)
+    assert {seen.method for seen in app.seen} == {"GET"}
+    assert not (desk.folder / "legal-justifications.jsonl").exists()
 
 
 def test_retention_stays_where_the_reason_cannot_be_kept(desk: Desk) -> None:

@@ -28,6 +28,7 @@ from connector_sinch.conversation.resources.apps import (
     App,
     bearer,
 )
+from connector_sinch.conversation.resources.apps import retention as retention_fields
 
 secret_help = "given as env:NAME, file:PATH or keyring:NAME, never itself."
 
@@ -192,14 +193,15 @@ def retention(
     policy = None
     if days is not None or kind is not None:
         kept = before.retention_policy
-        policy = (kind or kept.retention_type or RETENTION_TYPES[0], days or kept.ttl_days or DEFAULT_RETENTION_DAYS)
+        lasting = kept.ttl_days or DEFAULT_RETENTION_DAYS
+        policy = (kind or kept.retention_type or RETENTION_TYPES[0], lasting if days is None else days)
+    wanted = retention_fields(policy, dispatch_days)
     confirmed("Messages that are older than the new times are deleted. Change retention?", yes=yes)
     path = justifications.keep(
         desk.config,
         app_id=app_id,
         before=before,
-        retention_policy=policy,
-        dispatch_retention_days=dispatch_days,
+        wanted=wanted,
         justification=str(legal_justification).strip(),
         at=utc_now(),
     )

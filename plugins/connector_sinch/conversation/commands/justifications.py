@@ -1,8 +1,10 @@
 """Why retention was changed: kept in a file beside the configuration, before the change is made."""
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -17,8 +19,7 @@ def keep(
     *,
     app_id: str,
     before: App,
-    retention_policy: tuple[str, int] | None,
-    dispatch_retention_days: int | None,
+    wanted: Mapping[str, Any],
     justification: str,
     at: datetime,
 ) -> Path:
@@ -30,7 +31,7 @@ def keep(
             "retention_policy": before.retention_policy.as_dict(),
             "dispatch_retention_policy": before.dispatch_retention_policy.as_dict(),
         },
-        "wanted": {"retention_policy": retention_policy, "dispatch_retention_days": dispatch_retention_days},
+        "wanted": wanted,
         "legal_justification": justification,
     }
     path = config.absolute().parent / NAME

@@ -155,6 +155,20 @@ def bearer(channel: str, identity: str, token: str, *, callback_secret: str = ""
     }
 
 
+def retention(policy: tuple[str, int] | None, dispatch_days: int | None) -> dict[str, Any]:
+    """What an app says of retention, as the API takes it; `policy` is a type and its days. Raises `InputError`."""
+    fields: dict[str, Any] = {}
+    if policy is not None:
+        kind, days = policy
+        limits.one_of("retention_type", kind, RETENTION_TYPES)
+        limits.between("ttl_days", days, *limits.RETENTION_DAYS)
+        fields["retention_policy"] = {"retention_type": kind, "ttl_days": days}
+    if dispatch_days is not None:
+        limits.between("ttl_days", dispatch_days, *limits.DISPATCH_RETENTION_DAYS)
+        fields["dispatch_retention_policy"] = {"retention_type": "MESSAGE_EXPIRE_POLICY", "ttl_days": dispatch_days}
+    return fields
+
+
 class Apps:
     """The apps of a project."""
 
@@ -210,17 +224,7 @@ class Apps:
             limits.one_of("processing_mode", processing_mode, PROCESSING_MODES)
         if conversation_metadata_report_view is not None:
             limits.one_of("conversation_metadata_report_view", conversation_metadata_report_view, METADATA_VIEWS)
-        if retention_policy is not None:
-            kind, days = retention_policy
-            limits.one_of("retention_type", kind, RETENTION_TYPES)
-            limits.between("ttl_days", days, *limits.RETENTION_DAYS)
-            changes["retention_policy"] = {"retention_type": kind, "ttl_days": days}
-        if dispatch_retention_days is not None:
-            limits.between("ttl_days", dispatch_retention_days, *limits.DISPATCH_RETENTION_DAYS)
-            changes["dispatch_retention_policy"] = {
-                "retention_type": "MESSAGE_EXPIRE_POLICY",
-                "ttl_days": dispatch_retention_days,
-            }
+        changes |= retention(retention_policy, dispatch_retention_days)
         if callback_secret is not None:
             limits.at_most("callback_secret", callback_secret, limits.CALLBACK_SECRET_CHARACTERS)
             changes["callback_settings"] = {"secret_for_overridden_callback_urls": callback_secret}
