@@ -1038,6 +1038,10 @@ class Dispatch:
     def _stays(self, *, final: bool) -> bool:
         """Whether there is still something that waiting can bring."""
         connector = self._connector
+        line = connector.lines.get(self.integration) if final else None
+        if line is not None and line.callback_base is None and not line.provider.supports("poll"):
+            # No report can come at all.
+            final = False
         with connector.ledger.read() as connection:
             return prospects.stays(
                 connection, self.number, now=connector._clock(), window=connector.policy.doubt_window, final=final

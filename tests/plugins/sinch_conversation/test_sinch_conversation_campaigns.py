@@ -28,7 +28,7 @@ SECRETS = {"key-secret": KEY_SECRET, "webhook-secret": "hook", "token": "t"}
 def make(api: Api, tmp_path: Path) -> Iterator[Make]:
     made = []
 
-    def build(**more: Any) -> Connector:
+    def build(public_url: str | None = "https://hooks.example", **more: Any) -> Connector:
         given = {
             "integrations": {
                 "conv": settings(api, **more),
@@ -42,7 +42,7 @@ def make(api: Api, tmp_path: Path) -> Iterator[Make]:
             },
             "defaults": {"integration": "conv"},
             "storage": {"url": f"sqlite:///{tmp_path / 'ledger.db'}"},
-            "server": {"public_url": "https://hooks.example"},
+            "server": {"public_url": public_url} if public_url else {},
         }
         connector = Connector(given, secrets=SECRETS.__getitem__)
         made.append(connector)
@@ -271,6 +271,15 @@ def test_single_requests_keep_the_pace_of_the_project(
     gaps = [after - before for before, after in pairwise(sent)]
     assert len(gaps) == 2
     assert min(gaps) >= 99_999
+
+
+def test_nobody_waits_for_reports_that_cannot_come(make: Make, api: Api):
+    connector = make(public_url=None)
+    report = connector.send(campaign({"text": "Hello"}), rows({}, {})).wait()
+    assert (report.enqueued, report.open) == (2, 2)
+    (finding,) = [each for each in connector.check() if each.name == "callback path" and each.integration == "conv"]
+    assert finding.result == "wrong"
+    assert "can't be asked for reports" in finding.message
 
 
 def test_a_dry_run_shows_the_first_message_on_each_channel(make: Make, api: Api):
