@@ -210,6 +210,8 @@ class _Campaign:
 
     def _is_final(self, dispatch: Dispatch) -> bool:
         """Whether it is settled, and the provider has nothing more to say of anybody who was accepted."""
+        if "callback_lost" in self._case.values() and not self._polls():
+            return self._is_settled(dispatch)
         with self._connector.ledger.read() as connection:
             awaited = (
                 select(messages.c.ordinal)
@@ -226,6 +228,10 @@ class _Campaign:
                 )
             )
             return self._is_settled(dispatch) and connection.execute(awaited.limit(1)).first() is None
+
+    def _polls(self) -> bool:
+        """Whether what a lost callback told can be asked for."""
+        return all(line.provider.supports("poll") for line in self._connector.lines.values())
 
     def _next_due(self) -> datetime | None:
         """When something falls due; what is due already waits for something else."""

@@ -33,9 +33,8 @@ CHANNELS: tuple[str, ...] = get_args(Channel)
 DELIVERED, READ, FAILED, QUEUED = "DELIVERED", "READ", "FAILED", "QUEUED_ON_CHANNEL"
 
 OUTCOMES: Mapping[str, float] = {
-    "DELIVERED": 65.0,
+    "DELIVERED": 65.5,
     "READ": 30.0,
-    "QUEUED_ON_CHANNEL": 0.5,  # nothing is heard of it any more
     "FAILED:RECIPIENT_NOT_REACHABLE": 2.0,
     "FAILED:CHANNEL_REJECT": 1.0,
     "FAILED:DELIVERY_TIMED_OUT": 1.0,
