@@ -121,7 +121,7 @@ def _tell(simulator: Simulator, options: Options, url: str, port: int) -> None:
     click.echo(
         "# Or by one command, once these variables are exported:\n"
         f"# {_setup(simulator, options, url)}\n\n"
-        "# For reports by callback to `connector serve`; without it they are polled.\n"
+        "# For reports by callback to `connector serve`; without it they are polled, where the provider can be asked.\n"
         '# [server]\n# public_url = "http://127.0.0.1:8080"\n\n'
         "# To have a person write, in another terminal:\n"
         f"# connector simulate {simulator.name} --port {port} --inbound +12015550123 STOP"
