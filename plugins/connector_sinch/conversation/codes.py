@@ -41,7 +41,7 @@ _REASONS: dict[str, _Reason] = {
         _failed, "The person can't be reached on the channel: no account there, or out of reach.", _recipient, None
     ),
     "RECIPIENT_NOT_OPTED_IN": _Reason(
-        _rejected, "The person has not agreed to messages on the channel.", _recipient, False
+        _rejected, "The person has not agreed to messages on the channel, or has opted out.", _recipient, False
     ),
     "OUTSIDE_ALLOWED_SENDING_WINDOW": _Reason(
         _rejected,
