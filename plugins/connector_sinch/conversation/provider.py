@@ -15,6 +15,7 @@ from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Outcome, Refused
 from connector.model.report import Receipt, Report
 from connector.model.session import SessionRule
+from connector_sinch import senders
 from connector_sinch.conversation import (
     addresses,
     callbacks,
@@ -85,6 +86,10 @@ class SinchConversation(Provider):
 
     def session_of(self, message: CampaignMessage) -> SessionRule | None:
         return sessions.rule_of(message)
+
+    def screen_sender(self, sender: str) -> str | None:
+        """As SMS has it: other channels have their sender in the app."""
+        return senders.what_is_wrong(sender)
 
     # Sending
 

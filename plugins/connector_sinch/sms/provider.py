@@ -16,8 +16,9 @@ from connector.model.limits import Limits
 from connector.model.outcome import DryRun, Found, FoundState, InDoubt, Listed, Outcome, Refused
 from connector.model.report import Receipt, Report, ReportSource
 from connector.model.text import Template
+from connector_sinch import senders
 from connector_sinch.errors import read_error
-from connector_sinch.sms import callbacks, checking, guidance, refusals, reports, senders
+from connector_sinch.sms import callbacks, checking, guidance, refusals, reports
 from connector_sinch.sms.codes import CANCELLED, CODES
 from connector_sinch.sms.connection import Connection
 from connector_sinch.sms.listing import Page, pages

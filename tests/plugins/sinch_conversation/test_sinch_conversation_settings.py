@@ -131,6 +131,11 @@ def test_the_text_whose_parts_count_is_what_goes_out_as_sms(provider, message, t
     assert provider.text_of(Message.model_validate(message)) == text
 
 
+def test_senders_are_those_of_sms(provider):
+    assert provider.screen_sender("Shop") is None
+    assert "12 characters" in provider.screen_sender("TwelveLetter")
+
+
 @pytest.mark.parametrize(
     ("written", "address"),
     [

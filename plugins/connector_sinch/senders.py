@@ -1,4 +1,4 @@
-"""Which senders the API takes in `from`: an alphanumeric name, a phone number or a short code.
+"""Which senders SMS shows: an alphanumeric name, a phone number or a short code.
 
 Whether a service plan or a country lets a sender through shows only when a message is sent. Source: the SMS API's
 page "Batches" (`from`), and "Sending messages" of the SMPP pages (lengths).
