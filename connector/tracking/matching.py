@@ -1,6 +1,7 @@
 """Which batch a receipt belongs to, and which message of it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -67,6 +68,13 @@ def row_named(batch: Row[Any], receipt: Receipt) -> int | None:
     """The row that a receipt names by our own id of its message; None: it names none of the batch's dispatch."""
     place = _read(receipt.message_id)
     return None if place is None or place[0] != batch.key.partition("-")[0] else place[1]
+
+
+def of_its_copy(batch: Row[Any], receipt: Receipt) -> Receipt:
+    """A receipt that names the copy of its batch, or none: a message's own id is that of no batch of several."""
+    if batch.size > 1 and receipt.provider_batch_id is not None and receipt.provider_batch_id == receipt.provider_id:
+        return replace(receipt, provider_batch_id=None)
+    return receipt
 
 
 def ordinal_in(connection: Connection, batch: Row[Any], receipt: Receipt) -> int | None:

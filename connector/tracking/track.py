@@ -15,7 +15,7 @@ from connector.ledger import counters
 from connector.ledger.tables import BatchState, WhyKept
 from connector.model.report import Receipt, ReceiptKind
 from connector.tracking import copies, kept, people, refusals, rising
-from connector.tracking.matching import batches_of, named
+from connector.tracking.matching import batches_of, named, of_its_copy
 from connector.tracking.policy import Policy
 from connector.tracking.standing import BUCKET, batch_by_number
 
@@ -77,7 +77,7 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
         elif batch is None:
             kept.keep(connection, WhyKept.unmatched, integration, receipt, now, problem=kept.NO_SUCH_BATCH, count=count)
         else:
-            matched.append((integration, receipt, batch))
+            matched.append((integration, of_its_copy(batch, receipt), batch))
 
     fresh: dict[int, Row[Any]] = {}
     on_messages: list[tuple[str, Receipt, Row[Any]]] = []

@@ -115,6 +115,17 @@ def test_a_batch_of_one_is_named_by_the_provider_s_id_alone(tmp_path: Path) -> N
         assert [event.status for event in told(connector, ADA)] == ["enqueued"]
 
 
+def test_the_provider_s_id_of_a_message_is_no_copy_of_a_batch_of_several(desk: Desk) -> None:
+    """A report may name its message and not its batch: that makes no second copy of it."""
+    dispatch = send_to(desk.connector, ADA, BO)
+    for person, provider_id in ((ADA, "01FIRST"), (BO, "01SECOND")):
+        own = desk.courier.message_of(person)
+        take(desk.connector, delivered(message_id=own, provider_batch_id=provider_id, provider_id=provider_id))
+    report = dispatch.report()
+    assert (report.delivered, report.double_send) == (2, 0)
+    assert desk.connector.verify() == {dispatch.id: []}
+
+
 def test_who_has_read_a_message_has_got_it(desk: Desk) -> None:
     dispatch = send_to(desk.connector, ADA, BO)
     take(desk.connector, Receipt(ReceiptKind.message, Status.read, message_id=desk.courier.message_of(ADA)))

@@ -110,7 +110,7 @@ def _delivery(callback: _Callback) -> Iterator[Receipt]:
         yield _notice(
             callback,
             EventKind.channel,
-            keys=_Keys(batch_key, keys.message_id, provider_batch_id),
+            keys=_Keys(batch_key, keys.message_id, keys.provider_batch_id),
             recipient=recipient,
             channel=channel,
             raw_status=_SWITCHING,
@@ -178,7 +178,7 @@ def _submitted(callback: _Callback) -> Iterator[Receipt]:
     yield _notice(
         callback,
         EventKind.channel,
-        keys=_Keys(keys.batch_key or callback.batch_key, keys.message_id, keys.provider_batch_id or provider_id),
+        keys=_Keys(keys.batch_key or callback.batch_key, keys.message_id, keys.provider_batch_id),
         recipient=recipient,
         channel=channel,
         provider_id=_joined(provider_id, channel),
