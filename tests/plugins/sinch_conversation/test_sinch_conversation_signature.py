@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from connector_sinch.conversation import callbacks, reports
 from connector_sinch.signature import ALGORITHM, NONCE, SIGNATURE, TIMESTAMP
+from sinch_conversation_kit import secret
 
 from connector.model.callback import Request, Verdict
 from connector.model.report import Report, ReportSource
@@ -83,3 +84,12 @@ def test_another_algorithm_is_refused(algorithm):
 def test_signed_bodies_can_be_read(vector):
     report = Report(ReportSource.callback, vector["body"].encode(), NOW)
     assert all(receipt.problem is None for receipt in reports.parse(report))
+
+
+def test_a_rehearsed_report_is_signed_and_names_its_batch(make_provider):
+    provider = make_provider(webhook_secret=[secret("new secret"), secret("old secret")])
+    request = provider.rehearse("callback-path-1", NOW)
+    assert provider.verify(request, now_seconds=NOW.timestamp()) is Verdict.genuine
+    (receipt,) = provider.parse(Report(ReportSource.callback, request.body, NOW))
+    assert (receipt.batch_key, receipt.message_id, receipt.problem) == ("callback-path-1", None, None)
+    assert make_provider().rehearse("callback-path-1", NOW).headers == {"content-type": "application/json"}
