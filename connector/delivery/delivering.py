@@ -78,25 +78,26 @@ class _Page:
         self.events = events
         self.position = position
         """Everything up to it was taken."""
-        self._taken = set(ahead)
+        self._ahead = set(ahead)
         self._place = 0
 
     def take(self, positions: set[int]) -> None:
         """These were taken."""
-        self._taken |= positions
-        while self._place < len(self.events) and self.events[self._place].position in self._taken:
+        self._ahead |= positions
+        while self._place < len(self.events) and self.events[self._place].position in self._ahead:
             self.position = self.events[self._place].position
+            self._ahead.discard(self.position)
             self._place += 1
 
     @property
     def ahead(self) -> frozenset[int]:
         """What was taken behind the position."""
-        return frozenset(position for position in self._taken if position > self.position)
+        return frozenset(self._ahead)
 
     @property
     def waiting(self) -> list[Event]:
         """What was not taken yet."""
-        return [event for event in self.events[self._place :] if event.position not in self._taken]
+        return [event for event in self.events[self._place :] if event.position not in self._ahead]
 
 
 class _Turn:
@@ -220,12 +221,15 @@ class _Turn:
 
         def after(handed: Handed) -> None:
             nonlocal done, dead
-            new = Handed(handed.done[done:], handed.dead[dead:])
-            done, dead = len(handed.done), len(handed.dead)
+            # Other calls go on meanwhile: what they refuse is there before they are done.
+            newly_done = handed.done[done:]
+            if not newly_done:
+                return
+            new = Handed(newly_done, handed.dead[dead:])
+            done, dead = done + len(newly_done), dead + len(new.dead)
             page.take({event.position for event in new.done})
             self.taken += len(new.done)
-            if new.done:
-                note(new)
+            note(new)
 
         tries_first = self._failures > 0 and self.taken == 0
         handed = self._hands.hand(wanted, tries_first=tries_first, after=after)

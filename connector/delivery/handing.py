@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from connector.extension.sink import DeadLetter, Sink
@@ -58,8 +58,9 @@ class Hands:
                 if self._pool is None:
                     self._pool = ThreadPoolExecutor(self._sink.parallel, thread_name_prefix="connector-sink-call")
                 calls = [self._pool.submit(self._call, part, handed) for part in wave]
-                for call in calls:
+                for call in as_completed(calls):
                     call.result()
+                    after(handed)
             after(handed)
         return handed
 
@@ -94,8 +95,8 @@ class Hands:
             handed.error = error
             return
         with self._guard:
-            handed.done += part
             handed.dead += dead
+            handed.done += part
 
     def _wait_for_turn(self) -> None:
         if not self._pause_seconds:

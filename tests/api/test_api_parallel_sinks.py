@@ -1,0 +1,129 @@
+"""Sinks that take several calls at once: together where they may, each message in order, alone after a failure."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from api_kit import Store, build
+from receiving_kit import Api, Clock, receipt, send_to, take, told
+
+from connector import DeadLetter, Event, NotTaken, SinkStopped
+from connector.simulator.numbers import fictional_numbers
+
+numbers = fictional_numbers()
+PEOPLE = [next(numbers) for _ in range(16)]
+
+
+class Wide(Store):
+    """Takes up to four calls at once, two events each, and watches who is in at the same time."""
+
+    parallel: ClassVar[int] = 4
+
+    def __init__(self) -> None:
+        super().__init__(batch_events=2)
+        self.guard = threading.Lock()
+        self.inside: list[Sequence[Event]] = []
+        self.most = 0
+        self.together: list[set[str | None]] = []
+        self.meet: threading.Barrier | None = None
+        self.fails = 0
+        self.tried = 0
+
+    def deliver(self, events: Sequence[Event]) -> Any:
+        with self.guard:
+            self.tried += 1
+            mine = {event.message_id for event in events}
+            for others in self.inside:
+                assert mine.isdisjoint(event.message_id for event in others), "two calls with one message"
+            self.inside.append(events)
+            self.most = max(self.most, len(self.inside))
+        try:
+            if self.meet is not None:
+                self.meet.wait(30)
+            if self.fails:
+                self.fails -= 1
+                # Long enough for others to come in, if they were let.
+                threading.Event().wait(0.05)
+                raise NotTaken("Not now.")
+            with self.guard:
+                super().deliver(events)
+        finally:
+            with self.guard:
+                self.inside.remove(events)
+        return None
+
+
+@pytest.fixture
+def sink() -> Wide:
+    return Wide()
+
+
+def test_calls_are_made_at_the_same_time(tmp_path: Path, api: Api, clock: Clock, sink: Wide) -> None:
+    sink.meet = threading.Barrier(4)
+    with build(tmp_path, api, clock, sinks={"wide": sink}) as connector:
+        send_to(connector, *PEOPLE)
+        assert sorted(event.position for event in sink.told) == [event.position for event in told(connector)]
+    assert sink.most == 4
+
+
+def test_the_events_of_one_message_come_in_order(tmp_path: Path, api: Api, clock: Clock, sink: Wide) -> None:
+    with build(tmp_path, api, clock) as connector:
+        connector.prepare()
+    with build(tmp_path, api, clock, sinks={"wide": Wide()}) as connector:
+        connector.prepare()
+    with build(tmp_path, api, clock) as connector:
+        send_to(connector, *PEOPLE)
+        for person in PEOPLE:
+            take(connector, receipt(person, client_reference=api.sent[-1].key))
+    with build(tmp_path, api, clock, sinks={"wide": sink}) as connector:
+        connector.deliver()
+        of_message: dict[str | None, list[str]] = {}
+        for event in sink.told:
+            of_message.setdefault(event.message_id, []).append(event.status)
+        assert list(of_message.values()) == [["enqueued", "delivered"]] * len(PEOPLE)
+        assert connector.sinks()[0].lag == 0
+
+
+def test_after_a_failure_one_call_tries_alone_and_nothing_comes_twice(
+    tmp_path: Path, api: Api, clock: Clock, sink: Wide
+) -> None:
+    with build(tmp_path, api, clock, sinks={"wide": sink}) as connector:
+        sink.fails = 3
+        send_to(connector, *PEOPLE)
+        assert connector.sinks()[0].failures == 1
+        while sink.fails:
+            before = sink.tried
+            clock.go(seconds=600)
+            connector.deliver()
+            assert sink.tried == before + 1 or not sink.fails
+        clock.go(seconds=600)
+        connector.deliver()
+        assert sorted(event.position for event in sink.told) == [event.position for event in told(connector)]
+
+
+def test_only_dead_letters_of_these_events_are_taken_for_an_answer(tmp_path: Path, api: Api, clock: Clock) -> None:
+    class Wrong(Store):
+        def deliver(self, events: Sequence[Event]) -> Any:
+            return ["no"]
+
+    with build(tmp_path, api, clock, sinks={"wrong": Wrong()}) as connector:
+        send_to(connector, PEOPLE[0])
+        (state,) = connector.sinks()
+        assert (state.lag, state.dead_letters) == (1, 0)
+        assert state.trouble is not None and "dead letters" in state.trouble
+
+
+def test_a_hosts_own_sink_has_dead_letters_and_may_stop(tmp_path: Path, api: Api, clock: Clock) -> None:
+    class Strict(Store):
+        def deliver(self, events: Sequence[Event]) -> Any:
+            if any(event.recipient == PEOPLE[1] for event in events):
+                raise SinkStopped("The table is gone.")
+            return [DeadLetter(event, "Not this one.") for event in events if event.recipient == PEOPLE[0]]
+
+    with build(tmp_path, api, clock, sinks={"strict": Strict(batch_events=1)}) as connector:
+        send_to(connector, PEOPLE[0], PEOPLE[1])
+        (state,) = connector.sinks()
+        assert (state.lag, state.dead_letters, state.is_stopped, state.trouble) == (1, 1, True, "The table is gone.")
+        assert [each.reason for each in connector.refused_events("strict")] == ["Not this one."]
