@@ -258,8 +258,9 @@ class _Campaign:
             held=sum(held),
         )
         wrong = result.wrong
-        told = connector.verify(with_provider=lists(connector))
-        if result.twice and not (report.double_send and told[dispatch.id]):
+        listed = lists(connector)
+        told = connector.verify(with_provider=listed)
+        if result.twice and not (report.double_send and (told[dispatch.id] or not listed)):
             wrong.append(f"{result.twice} were messaged twice without a word")
         if not result.twice:
             wrong += [line for lines in told.values() for line in lines if not (held and "in doubt here" in line)]
