@@ -24,8 +24,8 @@ def schema(name: str | None, directory: Path | None, as_json: bool) -> None:
     """Print the rules for a configuration or a campaign as a JSON Schema, which programs and editors understand.
 
     Use it where another program draws forms for settings, or checks them; or for your editor. NAME is
-    `configuration` (unless you say so), `campaign`, `integration.PROVIDER` or `sink.KIND`. They know the plugins that are
-    installed.
+    `configuration` (unless you say so), `campaign`, `integration.PROVIDER` or `sink.KIND`. They know the plugins that
+    are installed.
     """
     plugins = Plugins()
     schemas = compose(plugins)
