@@ -2,13 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from sending_kit import CAMPAIGN, Host, Plan, agrees, closes, people, wait_until, warm_up
 from sqlalchemy import func, select
 
@@ -59,8 +61,11 @@ def test_while_the_worker_is_frozen_others_plan_cancel_and_read_and_its_death_fr
 
 def freeze(process: BaseProcess, connector: Connector) -> None:
     """Stop a process between its transactions: one that is stopped within one keeps everybody from writing."""
+    path = connector.ledger.path
     assert process.pid is not None
-    with connector.ledger.write():
+    # Both what transactions queue at, and what they hold: it may be on its way from the one to the other.
+    with FileLock(f"{path}.turn.lock"), closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as holding:
+        holding.execute("BEGIN IMMEDIATE")
         os.kill(process.pid, signal.SIGSTOP)
         told = Path(f"/proc/{process.pid}/stat")
         wait_until(lambda: told.read_text().rpartition(")")[2].split()[0] == "T")
