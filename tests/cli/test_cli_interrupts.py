@@ -15,11 +15,11 @@ SEND = ("send", "campaign.toml", "--recipients", "people.csv")
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_under_way_is_finished_and_the_same_command_goes_on(desk: Desk, number: int) -> None:
-    # More batches than the worker has threads: some are still waiting when all threads are held.
+    # More batches than leave before the first is accepted: some are still waiting when those are held.
     desk.people(20, senders=True)
     desk.ask("hold", {"at": "after"})
     with desk.start(*SEND, "--json") as sending:
-        desk.ask("held?count=8")
+        desk.ask("held?count=4")
         sending.signal(number)
         assert sending.line_of_errors().startswith("Stopping")
         desk.ask("release", {})

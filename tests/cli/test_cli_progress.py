@@ -12,7 +12,7 @@ def test_sending_and_waiting_are_shown_on_a_terminal(desk: Desk) -> None:
     with Terminal(desk.folder, *SEND, "--wait", **desk.environment, TERM="xterm", COLUMNS="120") as sending:
         sending.wait_for("Reading the recipients")
         sending.wait_for("rows")
-        desk.ask("held?count=8")
+        desk.ask("held?count=4")
         sending.wait_for("Sent")
         sending.wait_for("0 of 20")
         sending.wait_for("Reported")

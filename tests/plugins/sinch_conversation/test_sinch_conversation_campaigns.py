@@ -295,7 +295,8 @@ def test_messages_are_added_one_by_one(make: Make, api: Api):
     connector = make()
     opened = connector.open(campaign(CARD), key="welcome")
     assert opened.add({"to": "MESSENGER:7746", "name": "Ada", "code": "a"}, key="1").reason is None
-    connector.work(max_seconds=5)
+    opened.close()
+    connector.work(max_seconds=60)
     (seen,) = api.at(SEND).seen
     assert seen.json["message"] == {"card_message": {"title": "For Ada", "description": "Your code: a"}}
 
@@ -305,7 +306,7 @@ def test_a_channel_that_fails_pauses_what_runs_in_the_words_of_the_api(make: Mak
     connector = make(webhook_secret="webhook-secret")
     api.at(SEND).will(200, {"message_id": "01JM"}).will(429, retry_after="3600")
     dispatch = connector.plan(campaign({"text": "Hello", "queue": "HIGH_PRIORITY"}), rows({}, {}))
-    connector.work(max_seconds=1)
+    connector.work()
     assert dispatch.report().waiting == 1
     sent = api.at(SEND).seen[0].json
     body = to_json(
