@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from pydantic_core import from_json, to_json
+from sinch_recording import AUTH_URL, Hiding
 from sinch_sms_kit import secret
 
 PLAN, PROJECT, SENDER, RUN = "PLAN", "PROJECT", "Shop", "cassette"
@@ -21,11 +20,7 @@ PERSON = "12015550101"
 NUMBER_OF_PLAN = "12015550100"
 DELIVERED, FAILED, REJECTED = PERSON, "447700900102", "46701740603"
 ENDINGS = {"0101": "Delivered:0", "0102": "Failed:150", "0603": "Rejected:61"}
-AUTH_URL, PLAN_URL, PROJECT_URL = (
-    "https://auth.sinch.com",
-    "https://eu.sms.api.sinch.com",
-    "https://zt.eu.sms.api.sinch.com",
-)
+PLAN_URL, PROJECT_URL = "https://eu.sms.api.sinch.com", "https://zt.eu.sms.api.sinch.com"
 SIMULATED = {
     "SINCH_SERVICE_PLAN_ID": "simulated-plan",
     "SINCH_API_TOKEN": "simulated-token",
@@ -33,12 +28,7 @@ SIMULATED = {
     "SINCH_KEY_ID": "simulated-key",
     "SINCH_KEY_SECRET": "simulated-key-secret",
 }
-SHOWN_HEADERS = ("content-type", "date", "retry-after", "www-authenticate")
 LISTS = ("batches", "delivery_reports", "inbounds")
-
-_START_DATE = re.compile(r"(?<=start_date=)[^&]+")
-_WISHED_TIMES = re.compile(r'(?<="send_at":")[^"]+|(?<="expire_at":")[^"]+')
-_A_TIME = "2026-12-01T09:00:00.000Z"
 
 
 @dataclass
@@ -80,7 +70,7 @@ def recorded(*, by_project: bool, simulator_url: str | None) -> Recorded:
         assert by_project or {"SINCH_TO", "SINCH_FROM"} <= given.keys(), "Set SINCH_TO and SINCH_FROM, too."
         made.person = given.get("SINCH_TO", PERSON).lstrip("+")
         made.sender = given.get("SINCH_FROM", SENDER).lstrip("+")
-    made.hidden = {made.person: PERSON, made.run: RUN}
+    made.hidden = {f"{plus}{made.person}": PERSON for plus in ("", "+", "%2B")} | {made.run: RUN}
     # In quotes, as a name of few letters may stand in any word.
     made.hidden |= {f"{quote}{made.sender}{quote}": f"{quote}{SENDER}{quote}" for quote in ("'", '"')}
     for name, shown in (
@@ -122,69 +112,41 @@ def _settings(by_project: bool, given: Mapping[str, str], url: str | None = None
     }
 
 
-class Hiding:
-    """Puts the made-up in place of the real, before anything is written or compared."""
+class SmsHiding(Hiding):
+    """Hides what is real of one service plan or project."""
+
+    since = re.compile(r"(?<=start_date=)[^&]+")
+    wished_times = re.compile(r'(?<="send_at":")[^"]+|(?<="expire_at":")[^"]+')
 
     def __init__(self) -> None:
+        super().__init__()
         self.hide(replayed(by_project=False))
 
     def hide(self, recorded: Recorded) -> None:
         """From now on hide what is real of this."""
         self._run = recorded.run
         self._person = recorded.person
-        # The longest first: one may be a part of another.
-        self._hidden = dict(sorted(recorded.hidden.items(), key=lambda each: -len(each[0])))
+        self.hide_texts(recorded.hidden)
 
-    def request(self, request: Any) -> Any:
-        """A request without host, account, credentials, people and times; None: it is not the API's."""
-        address = urlsplit(request.uri)
-        path = self._text(address.path)
-        if not self._hidden:
-            # In replay nothing is real, and hosts have to be the right ones.
-            host = f"{address.scheme}://{address.netloc}"
-        elif path.startswith("/oauth2/"):
-            host = AUTH_URL
-        elif path.startswith("/xms/"):
-            host = PROJECT_URL if path.split("/")[3] == PROJECT else PLAN_URL
-        else:
-            # Somebody is made to write to the simulator.
-            return None
-        query = _START_DATE.sub(_A_TIME, self._text(address.query))
-        request.uri = urlunsplit((*urlsplit(host)[:2], path, query, ""))
-        if request.body:
-            request.body = _WISHED_TIMES.sub(_A_TIME, self._text(request.body.decode())).encode()
-        kind = request.headers.get("content-type")
-        request.headers = {} if kind is None else {"content-type": kind}
-        return request
+    def host_of(self, address: Any, path: str) -> str | None:
+        if path.startswith("/oauth2/"):
+            return AUTH_URL
+        if path.startswith("/xms/"):
+            return PROJECT_URL if path.split("/")[3] == PROJECT else PLAN_URL
+        # Somebody is made to write to the simulator.
+        return None
 
-    def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """An answer without them, and without what others sent by the same account."""
-        response["headers"] = {
-            name.lower(): values for name, values in response["headers"].items() if name.lower() in SHOWN_HEADERS
-        }
-        content = response["body"]["string"]
-        try:
-            said = from_json(content)
-        except ValueError:
-            said = None
-        if isinstance(said, dict):
-            if "access_token" in said:
-                said["access_token"] = "ACCESS-TOKEN"
-            for name in LISTS:
-                if isinstance(said.get(name), list):
-                    said[name] = [entry for entry in said[name] if self._is_ours(entry)]
-                    said |= {"count": len(said[name]), "page_size": len(said[name])}
-            for inbound in said.get("inbounds", ()):
-                inbound |= {"to": NUMBER_OF_PLAN, "body": "Yes, please"}
-            content = to_json(said)
-        response["body"]["string"] = self._text(content.decode()).encode()
-        return response
+    def show(self, said: Any) -> Any:
+        if not isinstance(said, dict):
+            return said
+        for name in LISTS:
+            if isinstance(said.get(name), list):
+                said[name] = [entry for entry in said[name] if self._is_ours(entry)]
+                said |= {"count": len(said[name]), "page_size": len(said[name])}
+        for inbound in said.get("inbounds", ()):
+            inbound |= {"to": NUMBER_OF_PLAN, "body": "Yes, please"}
+        return said
 
     def _is_ours(self, entry: dict[str, Any]) -> bool:
         reference = entry.get("client_reference") or ""
         return str(reference).startswith(self._run) or str(entry.get("from")).lstrip("+") == self._person
-
-    def _text(self, text: str) -> str:
-        for real, shown in self._hidden.items():
-            text = text.replace(f"+{real}", shown).replace(f"%2B{real}", shown).replace(real, shown)
-        return text
