@@ -13,6 +13,7 @@ from answering_api import Api
 from connector_sinch.conversation.provider import SinchConversation
 from connector_sinch.signature import signed_headers
 from pydantic_core import to_json
+from sending_kit import wait_until
 from sinch_conversation_kit import APP, APPS, KEY_SECRET, MESSAGES, NUMBERS, SEND, TRANSCODE, settings
 
 from connector import Connector, Recipient
@@ -295,8 +296,13 @@ def test_messages_are_added_one_by_one(make: Make, api: Api):
     connector = make()
     opened = connector.open(campaign(CARD), key="welcome")
     assert opened.add({"to": "MESSENGER:7746", "name": "Ada", "code": "a"}, key="1").reason is None
-    opened.close()
-    connector.work(max_seconds=60)
+
+    def sent() -> bool:
+        # It leaves a moment after it was added, for others to come along.
+        connector.work()
+        return bool(api.at(SEND).seen)
+
+    wait_until(sent)
     (seen,) = api.at(SEND).seen
     assert seen.json["message"] == {"card_message": {"title": "For Ada", "description": "Your code: a"}}
 
