@@ -183,7 +183,7 @@ def test_a_half_that_expired_in_doubt_does_not_hold_up_the_others(host: Host, pl
     assert closes(report) and agrees(connector)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     count=st.integers(1, 40),
     bad=st.sets(st.integers(0, 39), max_size=4),
