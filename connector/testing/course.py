@@ -119,7 +119,11 @@ def _add(course: Course, connector: Connector) -> None:
             added = opened.add(course.rows[place], key=f"order {place}")
             book.write(f"{place} {added.message_id}")
 
-        list(pool.map(add, range(len(course.rows))))
+        # In a batch of its own: what is lost of an account of which nothing was accepted yet waits for a person.
+        add(0)
+        while (told := opened.report()).waiting or told.sending:
+            time.sleep(0.02)
+        list(pool.map(add, range(1, len(course.rows))))
     opened.close()
     opened.wait()
 

@@ -286,11 +286,17 @@ def test_a_part_of_the_log_goes_again_under_the_same_ids(host: Host, plan: Plan,
     }
     connector.replay("crm", dispatch=first.id)
     connector.deliver()
-    assert by_id(project) == Counter([*ids[first.id] * 2, *ids[second.id]])
+    # Reports of the first may have come by now, and go out as well.
+    enqueued = {*ids[first.id], *ids[second.id]}
+
+    def taken() -> Counter[str]:
+        return Counter({each: times for each, times in by_id(project).items() if each in enqueued})
+
+    assert taken() == Counter([*ids[first.id] * 2, *ids[second.id]])
     connector.replay("crm", since=later)
     connector.replay("crm", until=later)
     connector.deliver()
-    assert by_id(project) == Counter([*ids[first.id] * 3, *ids[second.id] * 2])
+    assert taken() == Counter([*ids[first.id] * 3, *ids[second.id] * 2])
     with pytest.raises(NotFound):
         connector.replay("erp")
 
