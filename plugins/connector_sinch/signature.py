@@ -7,8 +7,9 @@ headers are absent. Source: "Validating callbacks" on the SMS API's Webhooks pag
 
 import base64
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from connector.extension import Secret
 from connector.model.callback import Verdict
 
 SIGNATURE = "x-sinch-webhook-signature"
@@ -58,3 +59,13 @@ def verify_signature(headers: Mapping[str, str], body: bytes, secrets: Sequence[
         return Verdict.stale
     # Written so that a timestamp of "nan" is stale too.
     return Verdict.genuine if age_seconds <= MAX_AGE_SECONDS else Verdict.stale
+
+
+def with_secrets(verdict_of: Callable[[Callable[[Secret], str]], Verdict]) -> Verdict:
+    """A verdict by secrets as they were read a moment ago, and where that is `forged`, as they are now.
+
+    One may just have been changed, and what is answered 401 may never come again. Raises `ConfigurationError` when
+    one can't be read.
+    """
+    verdict = verdict_of(Secret.recent)
+    return verdict_of(Secret.value) if verdict is Verdict.forged else verdict

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from connector.model.codes import Catalogue, ErrorCode, Turn
 from connector.model.event import Status, StatusCodeSource
 from connector.model.outcome import Scope
+from connector_sinch import tokens
 
 _nobody, _sender, _integrator = Turn.nobody, Turn.sender, Turn.integrator
 _provider, _recipient, _unknown = Turn.provider, Turn.recipient, Turn.unknown
@@ -189,11 +190,7 @@ _HTTP: dict[str, tuple[str, Turn, Scope, bool | None]] = {
         Scope.unknown,
         None,
     ),
-    # From the host that gives access tokens (RFC 6749, section 5.2)
-    "invalid_client": ("The access key is wrong: its ID or its secret.", _integrator, Scope.account, False),
-    "invalid_request": ("The request for an access token was not understood.", _provider, Scope.account, False),
-    "unauthorized_client": ("The access key may not get access tokens.", _integrator, Scope.account, False),
-    "unsupported_grant_type": ("This kind of request for a token is not offered.", _provider, Scope.account, False),
+    **tokens.REFUSALS,
 }
 
 

@@ -1,11 +1,11 @@
 """The Sinch Conversation API as a provider: campaigns by the Batch API, single messages by messages:send."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connector.extension import CheckResult, Integration, Offer, Provider, Secret
+from connector.extension import CheckResult, Integration, Offer, Provider
 from connector.http import AnswerLost, Http, NoToken
 from connector.model.batch import Batch
 from connector.model.callback import Request, Verdict
@@ -40,6 +40,7 @@ from connector_sinch.conversation.request import (
 )
 from connector_sinch.conversation.resources import Project
 from connector_sinch.conversation.settings import ConversationSettings
+from connector_sinch.signature import with_secrets
 
 PROJECT_REQUESTS_PER_SECOND = 800.0
 
@@ -152,13 +153,12 @@ class SinchConversation(Provider):
 
     def verify(self, request: Request, *, now_seconds: float) -> Verdict:
         """By the signature. Raises `ConfigurationError` when a secret can't be read."""
-        verdict = self._verdict(request, now_seconds, Secret.recent)
-        # A secret may have been changed a moment ago, and what is answered 401 may never come again.
-        return self._verdict(request, now_seconds, Secret.value) if verdict is Verdict.forged else verdict
-
-    def _verdict(self, request: Request, now_seconds: float, value_of: Callable[[Secret], str]) -> Verdict:
-        held = [value_of(secret) for secret in self._settings.webhook_secrets]
-        return callbacks.verify(request, held, now_seconds=now_seconds)
+        secrets = self._settings.webhook_secrets
+        return with_secrets(
+            lambda value_of: callbacks.verify(
+                request, [value_of(secret) for secret in secrets], now_seconds=now_seconds
+            )
+        )
 
     def rehearse(self, batch_key: str, now: datetime) -> Request:
         """Raises `ConfigurationError` when a secret can't be read."""

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from connector.extension import IntegrationSettings, Secret
+from connector_sinch import tokens
 
-AUTH_URL = "https://auth.sinch.com"
-TOKEN_PATH = "/oauth2/token"
 _URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 _ID = r"^[A-Za-z0-9._~-]+$"
 
@@ -132,7 +131,7 @@ class ConversationSettings(IntegrationSettings):
     @property
     def token_url(self) -> str:
         """Where access tokens come from."""
-        return (self.auth_url or AUTH_URL).rstrip("/") + TOKEN_PATH
+        return tokens.token_url(self.auth_url)
 
     @property
     def webhook_secrets(self) -> list[Secret]:

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from connector.extension import Secret
 from connector.model.callback import Request, Verdict
-from connector_sinch.signature import signed_headers, verify_signature
+from connector_sinch.signature import signed_headers, verify_signature, with_secrets
 from connector_sinch.sms.request import api_time
 from connector_sinch.sms.settings import SmsSettings
 
@@ -26,11 +26,7 @@ REHEARSED_BATCH = "00000000000000000REHEARSAL"
 
 def verify(settings: SmsSettings, request: Request, *, now_seconds: float) -> Verdict:
     """By signature or Basic authentication, whichever is set; where both are, either suffices."""
-    verdict = _verdict(settings, request, now_seconds, Secret.recent)
-    if verdict is Verdict.forged:
-        # A secret may have been changed a moment ago, and what is answered 401 never comes again.
-        verdict = _verdict(settings, request, now_seconds, Secret.value)
-    return verdict
+    return with_secrets(lambda value_of: _verdict(settings, request, now_seconds, value_of))
 
 
 def _verdict(settings: SmsSettings, request: Request, now_seconds: float, value_of: Callable[[Secret], str]) -> Verdict:

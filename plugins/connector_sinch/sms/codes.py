@@ -7,6 +7,7 @@ the page "Status codes".
 from connector.model.codes import Catalogue, ErrorCode, Turn
 from connector.model.event import StatusCodeSource
 from connector.model.outcome import Scope
+from connector_sinch import tokens
 
 DELIVERED = 0
 EXPIRED_INSIDE = 406
@@ -295,11 +296,7 @@ _HTTP: dict[str, tuple[str, Turn, Scope, bool | None]] = {
     "batch_already_dispatched": ("The batch was sent already and can't be changed.", _nobody, Scope.unknown, False),
     "conflict_group_name": ("Another group has this name.", _sender, Scope.campaign, False),
     "conflict_send_at": ("The batch was sent already and can't be cancelled.", _nobody, Scope.unknown, False),
-    # From the host that gives projects their access tokens (RFC 6749, section 5.2)
-    "invalid_client": ("The access key is wrong: its ID or its secret.", _integrator, Scope.account, False),
-    "invalid_request": ("The request for an access token was not understood.", _provider, Scope.account, False),
-    "unauthorized_client": ("The access key may not get access tokens.", _integrator, Scope.account, False),
-    "unsupported_grant_type": ("This kind of request for a token is not offered.", _provider, Scope.account, False),
+    **tokens.REFUSALS,
 }
 
 

@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from connector.extension import IntegrationSettings, Secret
+from connector_sinch import tokens
 
 PLAN = ("service_plan_id", "api_token")
 PROJECT = ("project_id", "key_id", "key_secret")
 PROJECT_REGIONS = ("us", "eu")
-AUTH_URL = "https://auth.sinch.com"
-TOKEN_PATH = "/oauth2/token"
 
 _ONE_OR_THE_OTHER = (
     "Give either service_plan_id and api_token, or project_id, key_id and key_secret; not both, and not in part."
@@ -184,7 +183,7 @@ class SmsSettings(IntegrationSettings):
     @property
     def token_url(self) -> str:
         """Where a project gets its access tokens."""
-        return (self.auth_url or AUTH_URL).rstrip("/") + TOKEN_PATH
+        return tokens.token_url(self.auth_url)
 
     @property
     def callback_secrets(self) -> list[Secret]:
