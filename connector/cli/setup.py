@@ -79,9 +79,10 @@ def setup(
     wizard = _Wizard(config, asks=not yes, err=as_json)
     try:
         done = wizard.run(provider, words, save_anyway=save_anyway)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
+        # While it asks, click tells of Ctrl-C by an error of its own; while it tries or saves, Python does.
         click.echo(err=True)
-        tell("Stopped; nothing was saved.")
+        tell("Stopped; nothing was saved." if wizard.has_saved_nothing() else f"Stopped, after {config} was saved.")
         sys.exit(1)
     if done.saved:
         wizard.set_callbacks(done)
@@ -223,6 +224,10 @@ class _Wizard:
                     return done
         self._save(done)
         return done
+
+    def has_saved_nothing(self) -> bool:
+        """Whether the file is as it was before."""
+        return toml_file.read(self._config) == self._before
 
     # What is set up
 

@@ -85,8 +85,10 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._read_to = place + len(words)
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        os.write(self._ours, b"\x03")
+        """Do what Ctrl-C does.
+
+        Not by typing it: the terminal takes that when it gets to it, and then throws away what it has not shown yet.
+        """
         self._process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
