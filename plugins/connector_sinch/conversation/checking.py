@@ -84,7 +84,8 @@ def _modes(app: App) -> Iterator[CheckResult]:
             yield CheckResult("retention", True, f"Messages are kept for {days} days.")
         else:
             sentence = (
-                "Messages are kept for 0 days: what people write is lost when its callback is, and can't be asked for. "
+                "Messages are kept for 0 days: what people write is lost when its callback is, and can't be asked for, "
+                "and most replies don't tell which campaign they answer. "
                 "Up to 7 days can be kept: connector conversation app retention --dispatch-days 7"
             )
             yield CheckResult("retention", None, sentence)
@@ -95,8 +96,15 @@ def _modes(app: App) -> Iterator[CheckResult]:
         days_of = "for ever" if policy.retention_type.startswith("PERSIST") else f"for {policy.ttl_days or 180} days"
         yield CheckResult("retention", True, f"{policy.retention_type or 'Messages'}: kept {days_of}.")
     view = app.conversation_metadata_report_view or "NONE"
-    repeats = "repeat" if view == "FULL" else "do not repeat"
-    yield CheckResult("metadata report view", True, f"{view}: callbacks {repeats} the metadata of conversations.")
+    if view == "FULL":
+        sentence = "FULL: callbacks repeat the metadata of conversations, so replies tell which campaign they answer."
+    else:
+        sentence = (
+            f"{view}: callbacks do not repeat the metadata of conversations, so a reply tells which campaign it "
+            "answers only where somebody quotes a message or chooses from it. All do with: connector conversation "
+            "app set --metadata-view FULL"
+        )
+    yield CheckResult("metadata report view", True, sentence)
 
 
 def _limits(app: App, messages_per_second: float | None) -> Iterator[CheckResult]:
