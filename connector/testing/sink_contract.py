@@ -138,7 +138,9 @@ class SinkContract:
             assert self._hand(sink, events) == []
         received = list(self.received())
         assert sorted(received) == sorted({each.id for each in events} & set(received)), "none twice, none unknown"
-        assert received == [each.id for each in events if each.id in set(received)], "in their order"
+        for one in {each.message_id for each in events}:
+            of_one = [each.id for each in events if each.message_id == one and each.id in set(received)]
+            assert [each for each in received if each in set(of_one)] == of_one, "those of a message in their order"
         assert received, "nothing came"
 
     def test_a_full_batch_is_taken(self) -> None:

@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from cloudevents.core.bindings.http import to_structured_event
-from cloudevents.core.v1.event import CloudEvent
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_json
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
+from connector.extension.cloud_event import cloud_event, type_of
 from connector.extension.neutral import told
 from connector.http import Http
 from connector.model.errors import ConfigurationError, NotTaken, SinkStopped
 from connector.model.event import Event
 from connector_webhook.settings import WebhookSettings
 
-TYPE = "campaign.message"
 GONE = 410
 REFUSED = (400, 413, 415, 422)
 """What a receiver answers to an event that it will never take."""
@@ -76,21 +75,11 @@ class WebhookSink(Sink):
         raise NotTaken(f"The receiver answered HTTP {answer.status}.")
 
     def _written(self, event: Event) -> tuple[dict[str, str], bytes]:
-        data = told(event, self._settings.properties)
-        kind = f"{TYPE}.{event.status}"
-        if self._settings.body == "event":
-            return {}, to_json({"type": kind, "timestamp": event.occurred_at, "data": data})
-        attributes: dict[str, Any] = {
-            "id": event.id,
-            "source": self._settings.source,
-            "type": kind,
-            "specversion": "1.0",
-            "time": event.occurred_at,
-            "datacontenttype": "application/json",
-        }
-        if event.message_id is not None:
-            attributes |= {"subject": event.message_id, "partitionkey": event.message_id}
-        message = to_structured_event(CloudEvent(attributes, to_jsonable_python(data)))
+        settings = self._settings
+        if settings.body == "event":
+            data = told(event, settings.properties)
+            return {}, to_json({"type": type_of(event), "timestamp": event.occurred_at, "data": data})
+        message = to_structured_event(cloud_event(event, settings.properties, settings.source))
         return message.headers, message.body
 
     def _signed(self, event_id: str, body: bytes) -> dict[str, str]:

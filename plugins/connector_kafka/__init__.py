@@ -1,0 +1,1 @@
+"""Apache Kafka: events into a topic, as CloudEvents."""
