@@ -163,6 +163,14 @@ def provider_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
 
 
 @_quietly
+def setup_names(ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """The providers and sinks that are installed."""
+    plugins = Plugins()
+    titles = {name: sink.title for name, sink in plugins.sinks.items()}
+    return sorted((titles | {name: provider.title for name, provider in plugins.providers.items()}).items())
+
+
+@_quietly
 def codes(ctx: click.Context) -> Iterable[tuple[str, str]]:
     """Every code of every provider, and where a code has several meanings, each with its source."""
     catalogues = [provider.codes for provider in Plugins().providers.values()]

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connector.cli.questions import Path
+from connector.cli.questions import Path, Subject
 from connector.config.load import check_settings
 from connector.config.messages import place
 from connector.config.secrets import read_secret
@@ -14,18 +14,17 @@ from connector.model.errors import ConfigurationError, Fault
 
 
 class Draft:
-    """One integration of a configuration, in the making."""
+    """One integration or sink of a configuration, in the making."""
 
-    def __init__(self, document: Mapping[str, Any], plugins: Plugins, source: str, *, provider: str, name: str) -> None:
+    def __init__(self, document: Mapping[str, Any], plugins: Plugins, source: str, subject: Subject) -> None:
         self.document: dict[str, Any] = copy.deepcopy(dict(document))
-        self.provider = provider
-        self.name = name
+        self.subject = subject
         self.pasted: dict[str, str] = {}
         """Reference to secret, for secrets that are not at their place yet."""
         self._saved = document
         self._plugins = plugins
         self._source = source
-        self.put(("integrations", name, "provider"), provider)
+        self.put((*subject.path, subject.key), subject.kind)
 
     def get(self, path: Path) -> Any:
         """The value at a path; None: there is none."""

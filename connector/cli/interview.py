@@ -2,20 +2,18 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import rich_click as click
 
 from connector.cli.draft import Draft
-from connector.cli.output import fitted, waiting
-from connector.cli.questions import Form, Question, Schemas, Way, looks_like_secret, suggested_variable
+from connector.cli.output import fitted
+from connector.cli.questions import Form, Path, Question, Schemas, Way, looks_like_secret, suggested_variable
 from connector.config.secrets import keyring_is_there, read_secret
-from connector.extension.offer import Offer, Wanted
-from connector.model.errors import ConfigurationError, ConnectorError
+from connector.model.errors import ConfigurationError, InputError
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-PACE = "messages_per_second"
 TAKE_AWAY = "-"
 NONE = "none"
 
@@ -47,59 +45,40 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
         tell(f"Type a number from 1 to {len(options)}.", "  ")
 
 
-class Service(Protocol):
-    """What can be asked of the service itself, in the draft's settings as they are."""
-
-    @property
-    def offers(self) -> Sequence[str]:
-        """Settings that it lists."""
-
-    def offer(self, key: str) -> Offer:
-        """What a setting may be. Raises `ConnectorError`."""
-
-    def make(self, key: str, answers: Mapping[str, str]) -> str:
-        """A new one. Raises `ConnectorError`."""
-
-
 class Interview:
-    """Asks for one integration and what goes with it; every answer is checked at once."""
+    """Asks for the settings of one integration or sink; every answer is checked at once."""
 
-    def __init__(
-        self,
-        draft: Draft,
-        schemas: Schemas,
-        given: Sequence[tuple[str, ...]],
-        screen_sender: Callable[[str], str | None],
-        service: "Service",
-    ) -> None:
-        """`screen_sender`: what is wrong with a sender for the provider, as a sentence."""
+    def __init__(self, draft: Draft, schemas: Schemas, given: Sequence[Path], asked: Sequence[str]) -> None:
+        """`given`: what needn't be asked; `asked`: settings that are asked for although they have a default."""
         self._draft = draft
-        self._service = service
-        self._screen_sender = screen_sender
         self._schemas = schemas
         self._given = set(given)
+        self._asked = asked
 
     def run(self) -> None:
         """Ask everything that was not given, with what is there as the default."""
-        form = self._schemas.form(self._draft.provider, self._draft.name)
+        form = self._schemas.form(self._draft.subject)
         way = self._choose_way(form) if form.ways else None
-        # What the service itself lists can be asked for only once it is known how it is reached.
-        for question in sorted(form.required, key=lambda each: each.key in self._service.offers):
-            asked = question if way is None else way.narrowed(question)
-            if question.key in self._service.offers:
-                self._ask_offered(asked)
-            else:
-                self._ask(asked, needed=True)
-        optional = [each for each in form.optional if way is None or each.key not in way.excluded]
-        for question in optional:
-            if question.key == PACE:
-                self._ask(question, needed=False)
-        self._ask_optional([each for each in optional if each.key != PACE], form)
-        self._ask_sender()
-        self._ask_address()
-        self._ask_default()
+        for question in self._in_order(form.required):
+            self._ask_needed(question if way is None else way.narrowed(question))
+        optional = {each.key: each for each in form.optional if way is None or each.key not in way.excluded}
+        for key in self._asked:
+            if key in optional:
+                self._ask(optional[key], needed=False)
+        self._ask_optional([each for key, each in optional.items() if key not in self._asked], form)
+        self._ask_beside()
         # The next time everything may be mended.
         self._given = set()
+
+    def _in_order(self, questions: Sequence[Question]) -> Sequence[Question]:
+        """What must be answered, in the order that it is asked for."""
+        return questions
+
+    def _ask_needed(self, question: Question) -> None:
+        self._ask(question, needed=True)
+
+    def _ask_beside(self) -> None:
+        """Ask for what goes with it, elsewhere in the configuration."""
 
     # One question
 
@@ -121,8 +100,11 @@ class Interview:
             if typed == TAKE_AWAY and not needed:
                 draft.put(question.path, None)
                 return
-            draft.put(question.path, question.read(typed))
-            faults = ["This one is needed."] if not typed else draft.faults_at(question.path)
+            try:
+                draft.put(question.path, question.read(typed))
+                faults = ["This one is needed."] if not typed else draft.faults_at(question.path)
+            except InputError as error:
+                faults = [str(error)]
             if not faults:
                 return
             draft.put(question.path, before)
@@ -134,8 +116,12 @@ class Interview:
         click.secho(question.title, bold=True, err=True)
         if question.description:
             tell(question.description, "  ")
-        if question.choices:
+        if question.choices and question.kind == "array":
+            tell(f"Any of {', '.join(question.choices)}, with commas between them.", "  ")
+        elif question.choices:
             tell(f"One of {', '.join(question.choices)}.", "  ")
+        elif question.kind == "object":
+            tell("Written as NAME=VALUE, with commas between several.", "  ")
         elif question.example is not None:
             tell(f"Such as {question.example}.", "  ")
 
@@ -146,43 +132,6 @@ class Interview:
         if question.default is not None:
             return f"{question.title} [{_shown(question.default)}]"
         return question.title if needed else f"{question.title} [{NONE}]"
-
-    # What the service knows
-
-    def _ask_offered(self, question: Question) -> None:
-        """Let a person choose among what the service lists, or make a new one there."""
-        if question.path in self._given:
-            return
-        try:
-            with waiting("Asking the service ..."):
-                offer = self._service.offer(question.key)
-        except ConnectorError as error:
-            click.echo(err=True)
-            tell(str(error))
-            self._ask(question, needed=True)
-            return
-        self._head(question)
-        before = self._draft.get(question.path)
-        values = [each.value for each in offer.choices]
-        options = [f"{each.label} ({each.value})" for each in offer.choices]
-        if offer.new:
-            options.append("a new one, made now")
-        options.append("another one, which I type")
-        while True:
-            chosen = choose("Number", options, default=values.index(before) if before in values else 0)
-            if chosen < len(values):
-                self._draft.put(question.path, values[chosen])
-                return
-            if not offer.new or chosen > len(values):
-                self._ask(question, needed=True)
-                return
-            try:
-                made = self._service.make(question.key, {each.key: _answer(each) for each in offer.new})
-            except ConnectorError as error:
-                tell(str(error), "  ")
-                continue
-            self._draft.put(question.path, made)
-            return
 
     # Secrets
 
@@ -207,7 +156,7 @@ class Interview:
             self._paste_if_unset(question, before)
 
     def _in_variable(self, question: Question) -> str:
-        suggested = suggested_variable(self._draft.name, question.key)
+        suggested = suggested_variable(self._draft.subject.name, question.key)
         while True:
             name = prompt(f"Name of the variable [{suggested}]") or suggested
             if looks_like_secret(name):
@@ -250,7 +199,7 @@ class Interview:
             return reference
 
     def _in_keyring(self, question: Question) -> str:
-        reference = f"keyring:{self._draft.name}.{question.key}"
+        reference = f"keyring:{self._draft.subject.in_keyring(question.key)}"
         while True:
             secret = prompt(f"{question.title}, which is not shown", hidden=True)
             if secret:
@@ -263,7 +212,7 @@ class Interview:
 
     def _choose_way(self, form: Form) -> Way:
         draft = self._draft
-        own = ("integrations", draft.name)
+        own = draft.subject.path
         given = [way for way in form.ways if any((*own, key) in self._given for key in way.keys)]
         there = [way for way in form.ways if all(draft.get((*own, key)) is not None for key in way.keys)]
         if given:
@@ -306,95 +255,11 @@ class Interview:
         value = question.default if value is None else value
         return f"{question.title}: {'not set' if value is None else _shown(value)}"
 
-    def _ask_sender(self) -> None:
-        draft = self._draft
-        question = self._schemas.at(("senders", "NAME", "value"), draft.provider)
-        if ("defaults", "sender") in self._given or any(path[0] == "senders" for path in self._given):
-            return
-        click.echo(err=True)
-        click.secho("Sender", bold=True, err=True)
-        tell(f"Whom people see a message from, where a campaign names nobody else. {question.description}", "  ")
-        senders = draft.get(("senders",)) or {}
-        if senders:
-            tell(f"There are already: {', '.join(senders)}. Type one of these names, or a new sender.", "  ")
-        before = draft.get(("defaults", "sender"))
-        while True:
-            typed = prompt(f"Sender [{before or NONE}]")
-            if not typed:
-                return
-            faults = self._put_sender(typed, before)
-            if not faults:
-                return
-            for fault in faults:
-                tell(fault, "  ")
-
-    def _put_sender(self, typed: str, before: str | None) -> list[str]:
-        """Put a sender, by its name or as people see it, in the place of the one before; what is wrong with it."""
-        draft, was = self._draft, self._draft.get(("senders",)) or {}
-        # What only this run brought, and is now answered otherwise, is not to be saved.
-        replaced = before if before is not None and not draft.is_saved(("senders", before)) else None
-        others = {name: sender for name, sender in was.items() if name != replaced}
-        if typed in was:
-            name, senders = typed, {**others, typed: was[typed]}
-        else:
-            name = _name_of(typed, others)
-            senders = {**others, name: {**others.get(name, {}), "value": typed}}
-        draft.put(("senders",), senders)
-        draft.put(("defaults", "sender"), name)
-        faults = draft.faults_at(("senders", name, "value"))
-        if not faults:
-            wrong = self._screen_sender(senders[name]["value"])
-            faults = [wrong] if wrong is not None else []
-        if faults:
-            draft.put(("senders",), was or None)
-            draft.put(("defaults", "sender"), before)
-            if not draft.get(("defaults",)):
-                draft.put(("defaults",), None)
-        return faults
-
-    def _ask_address(self) -> None:
-        provider = self._draft.provider
-        self._ask(self._schemas.at(("server", "public_url"), provider), needed=False)
-        if self._draft.get(("server", "public_url")) is not None:
-            click.echo(err=True)
-            tell(
-                "What answers at that address must pass requests on to `connector serve`, which listens on a port here."
-            )
-            self._ask(self._schemas.at(("server", "port"), provider), needed=False)
-
-    def _ask_default(self) -> None:
-        draft, path = self._draft, ("defaults", "integration")
-        others = set(draft.document["integrations"]) - {draft.name}
-        if not others or draft.get(path) is not None or path in self._given:
-            return
-        click.echo(err=True)
-        if click.confirm(f"Do campaigns that name no integration go through {draft.name}?", default=True, err=True):
-            draft.put(path, draft.name)
-
-
-def _answer(wanted: Wanted) -> str:
-    click.echo(err=True)
-    if wanted.description:
-        tell(wanted.description, "  ")
-    while True:
-        typed = prompt(wanted.title, hidden=wanted.secret)
-        if typed:
-            return typed
-        tell("This one is needed.", "  ")
-
 
 def _shown(value: Any) -> str:
     """A value as a person would type it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={text}" for name, text in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}".removesuffix(".0")
-
-
-def _name_of(value: str, taken: dict[str, Any]) -> str:
-    """A name for a sender, from what people see: `shop` for "Shop"."""
-    plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-") or "sender"
-    name, number = plain, 1
-    while name in taken and taken[name].get("value") != value:
-        number += 1
-        name = f"{plain}-{number}"
-    return name

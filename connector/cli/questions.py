@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from connector.config.messages import unknown_name
 from connector.config.schema import CONFIGURATION, Schema
@@ -18,6 +18,32 @@ YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What is set up: one use of what a plugin offers, under a name of the user's own."""
+
+    table: Literal["integrations", "sinks"]
+    key: Literal["provider", "sink"]
+    """The setting that says what is used."""
+    kind: str
+    """The name that the plugin gives it."""
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """Where it stands in the configuration."""
+        return (self.table, self.name)
+
+    @property
+    def schema(self) -> str:
+        """The name of the schema of its settings."""
+        return f"{self.table.removesuffix('s')}.{self.kind}"
+
+    def in_keyring(self, key: str) -> str:
+        """What a secret of it is called in a keyring; an integration and a sink may have the same name."""
+        return f"{self.name}.{key}" if self.table == "integrations" else f"{self.table}.{self.name}.{key}"
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One setting, as a person is asked for it."""
 
@@ -26,8 +52,9 @@ class Question:
     title: str
     description: str
     kind: str
-    """The type of JSON Schema: string, integer, number, boolean, array."""
+    """The type of JSON Schema: string, integer, number, boolean, array, object (a table of texts)."""
     choices: tuple[str, ...] = ()
+    """What it may be; of an array, what may be in it."""
     default: Any = None
     example: Any = None
     secret: bool = False
@@ -40,7 +67,10 @@ class Question:
         return self.path[-1]
 
     def read(self, text: str) -> Any:
-        """What was typed, as the kind of value that is asked for; as it was typed where it isn't one."""
+        """What was typed, as the kind of value that is asked for; as it was typed where it isn't one.
+
+        Raises `InputError` for a table that is written in no way.
+        """
         match self.kind:
             case "integer" | "number":
                 return _number(text, whole=self.kind == "integer")
@@ -48,13 +78,15 @@ class Question:
                 return text.lower() in YES
             case "array":
                 return [part.strip() for part in text.split(",") if part.strip()]
+            case "object":
+                return _table(text)
             case _:
                 return text
 
 
-def suggested_variable(integration: str, key: str) -> str:
-    """What the environment variable with a secret of an integration may be called."""
-    return re.sub(r"\W+", "_", f"{integration}_{key}").upper()
+def suggested_variable(name: str, key: str) -> str:
+    """What the environment variable with a secret of an integration or sink may be called."""
+    return re.sub(r"\W+", "_", f"{name}_{key}").upper()
 
 
 def looks_like_secret(name: str) -> bool:
@@ -78,6 +110,13 @@ def _number(text: str, *, whole: bool) -> Any:
         return text
 
 
+def _table(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise InputError("Write NAME=VALUE, with commas between several.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One of several sets of settings that do the same, such as a token, or a key with its secret."""
@@ -96,7 +135,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a provider's settings ask for."""
+    """What the settings of a provider or sink ask for."""
 
     required: tuple[Question, ...]
     """In every case."""
@@ -115,16 +154,16 @@ class Schemas:
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self._schemas = schemas
 
-    def form(self, provider: str, name: str) -> Form:
-        """What is asked for an integration of a provider, under its name."""
-        schema = self._schemas[f"integration.{provider}"]
+    def form(self, subject: Subject) -> Form:
+        """What is asked of its settings."""
+        schema = self._schemas[subject.schema]
         ways = tuple(_ways(schema))
         of_ways = {key for way in ways for key in way.keys}
         required = {key for key in schema["properties"] if _is_required(key, schema)} - of_ways
         asked = {
-            key: _question(("integrations", name, key), node, schema)
+            key: _question((*subject.path, key), node, schema)
             for key, node in schema["properties"].items()
-            if key != "provider"
+            if key != subject.key
         }
         return Form(
             required=tuple(each for key, each in asked.items() if key in required),
@@ -138,10 +177,10 @@ class Schemas:
         """Whether a name is one of a table of the configuration, such as [server]."""
         return key in self._schemas[CONFIGURATION]["properties"]
 
-    def at(self, path: Path, provider: str) -> Question:
+    def at(self, path: Path, subject: Subject) -> Question:
         """The setting at a path of the configuration. Raises `InputError`, naming the nearest that there is."""
-        if path[0] == "integrations" and len(path) == 3:
-            return self._in(path, ("integrations", path[1]), self._schemas[f"integration.{provider}"], path[2:])
+        if path[0] == subject.table and len(path) > 2:
+            return self._in(path, path[:2], self._schemas[subject.schema], path[2:])
         return self._in(path, (), self._schemas[CONFIGURATION], path)
 
     def _in(self, path: Path, before: Path, schema: Schema, left: Path) -> Question:
@@ -159,7 +198,7 @@ class Schemas:
                 raise InputError(unknown_name(_dotted(path), _all_known(before + left[:place], properties), "setting"))
             node = properties[key]
         node = _resolved(node, schema)
-        if node.get("type") == "object" or "properties" in node:
+        if (node.get("type") == "object" or "properties" in node) and not _is_of_texts(node):
             known = node.get("properties", {})
             inside = f"{_dotted(path)}.{next(iter(known))}" if known else f"{_dotted(path)}.NAME"
             raise InputError(f"{_dotted(path)} is a table: name a setting in it, such as {inside}.")
@@ -182,7 +221,7 @@ def path_of(key: str) -> Path:
 
 
 def _dotted(path: Sequence[str]) -> str:
-    return ".".join(path[2:] if len(path) > 2 and path[0] == "integrations" else path)
+    return ".".join(path[2:] if len(path) > 2 and path[0] in ("integrations", "sinks") else path)
 
 
 def _all_known(before: Path, properties: Mapping[str, Any]) -> list[str]:
@@ -203,9 +242,16 @@ def _resolved(node: Schema, schema: Schema) -> Schema:
         node = {**branches[0], **about}
 
 
+def _is_of_texts(node: Schema) -> bool:
+    """Whether a table has names of the user's own, each with a text."""
+    further = node.get("additionalProperties")
+    return not node.get("properties") and isinstance(further, dict) and further.get("type") == "string"
+
+
 def _question(path: Path, node: Schema, schema: Schema) -> Question:
     node = _resolved(node, schema)
-    choices = node.get("enum", [node["const"]] if "const" in node else [])
+    one = _resolved(node["items"], schema) if node.get("type") == "array" and "items" in node else node
+    choices = one.get("enum", [one["const"]] if "const" in one else [])
     examples = node.get("examples", ())
     return Question(
         path,

@@ -257,7 +257,8 @@ class Inspection:
             noun += _extent(schema, "minLength", "maxLength", "characters")
             if "examples" in schema:
                 return f"{noun} such as {shown(schema['examples'][0])}"
-            return f"{noun} that matches {schema['pattern']}" if "pattern" in schema else noun
+            # Words tell more than a pattern, where there are any.
+            return f"{noun} that matches {schema['pattern']}" if "pattern" in schema and not _is_told(schema) else noun
         if kind in ("integer", "number"):
             return noun + _range(schema)
         if kind == "array":
@@ -347,7 +348,16 @@ def _value(finding: _Finding) -> Iterator[Wrong]:
     yield Wrong(finding.path, sentence(finding.found + advice))
 
 
+def _is_told(schema: Mapping[str, Any]) -> bool:
+    return bool(schema.get("description"))
+
+
 def _described(finding: _Finding) -> Iterator[Wrong]:
+    if _is_told(finding.schema) and "examples" not in finding.schema and finding.schema.get("pattern") != REFERENCE:
+        found = f"Found {shown(finding.value)}, which" if finding.found else "This"
+        spaces = " It has a space in it." if isinstance(finding.value, str) and re.search(r"\s", finding.value) else ""
+        yield Wrong(finding.path, f"{found} is not of the right form.{spaces}{finding.description}")
+        return
     for path, message in _value(finding):
         yield Wrong(path, message if finding.schema.get("pattern") == REFERENCE else message + finding.description)
 

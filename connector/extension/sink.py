@@ -97,6 +97,8 @@ class Sink(ABC):
     Settings: ClassVar[type[SinkSettings]]
     guidance: ClassVar[str] = ""
     """For people who set it up: what they need, and where they find it."""
+    asked: ClassVar[Sequence[str]] = ("start",)
+    """Settings that `connector setup` asks for although they have a default; others are in a list at its end."""
 
     batch_events: ClassVar[int] = 1000
     """The most events that one call takes."""

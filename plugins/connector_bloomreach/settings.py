@@ -17,6 +17,8 @@ METADATA = "metadata."
 IDS = ("customer_id", "recipient", "recipient_with_plus")
 """What of an event may name a customer, beside `metadata.NAME`."""
 
+CUSTOMER_IDS: Mapping[str, str] = {"registered": "customer_id"}
+
 PROPERTIES: Mapping[str, str] = {
     "action_type": "action_type",
     "status": "status",
@@ -132,12 +134,15 @@ class BloomreachSettings(SinkSettings):
         dict[str, str],
         _known(IDS, "id"),
         Field(
-            default_factory=lambda: {"registered": "customer_id"},
+            default_factory=lambda: dict(CUSTOMER_IDS),
             min_length=1,
             title="Customer IDs",
             description="The project's name of an ID, and what it is filled with: customer_id, recipient (the number's "
             "digits), recipient_with_plus or metadata.NAME. One that is there is enough.",
-            json_schema_extra={"additionalProperties": {"type": "string", "examples": list(IDS)}},
+            json_schema_extra={
+                "additionalProperties": {"type": "string", "examples": list(IDS)},
+                "default": dict(CUSTOMER_IDS),
+            },
         ),
     ]
     without_id: Annotated[

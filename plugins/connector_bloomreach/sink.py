@@ -27,6 +27,7 @@ class Bloomreach(Sink):
     name = "bloomreach"
     title = "Bloomreach Engagement"
     Settings: ClassVar[type[SinkSettings]] = BloomreachSettings
+    asked: ClassVar[Sequence[str]] = ("customer_ids", "only_statuses", "start")
     batch_events: ClassVar[int] = MAX_COMMANDS
     parallel: ClassVar[int] = 10
     guidance = (

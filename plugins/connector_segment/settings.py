@@ -49,8 +49,9 @@ class SegmentSettings(NeutralSettings):
         str | None,
         Field(
             title="Base URL",
-            description="A simulator or proxy in place of the region's host, such as http://127.0.0.1:9000.",
+            description="A simulator or proxy in place of the region's host.",
             pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
     without_id: Annotated[

@@ -142,7 +142,7 @@ GIVEN_WRONG = [
     ("server.pubic_url=http://x", 'did you mean "server.public_url"?'),
     ("servr.port=1", 'did you mean "server"?'),
     ("server=1", "server is a table: name a setting in it, such as server.public_url."),
-    ("region.eu=1", "there is no such setting"),
+    ("region.eu=1", "region is one setting; nothing stands inside it."),
     ("a b=1", "names no setting"),
     ("region", "write KEY=VALUE"),
     ("api_token=s3cr3t-token", "api_token=env:NAME, file:PATH or keyring:NAME"),
@@ -203,9 +203,11 @@ def test_a_variable_that_is_set_may_have_any_name(fresh: Desk) -> None:
 
 def test_what_is_asked_for_in_vain(fresh: Desk) -> None:
     for arguments, sentence in [
-        (("sinch-smss", "--yes"), 'did you mean "sinch-sms"?'),
+        (("sinch-smss", "--yes"), 'no such provider or sink; did you mean "sinch-sms"?'),
+        (("blomreach", "--yes"), 'did you mean "bloomreach"?'),
         ((), "setup asks on a terminal"),
-        (("--set", "region=eu", "--set", "region=us", "--yes"), "region is given twice"),
+        (("--yes",), "Say what to set up: a provider (sinch-conversation, sinch-sms), or a sink (bloomreach, "),
+        (("sinch-sms", "--set", "region=eu", "--set", "region=us", "--yes"), "region is given twice"),
     ]:
         result = fresh.run("setup", *arguments)
         assert (result.exit_code, result.stdout) == (2, "")

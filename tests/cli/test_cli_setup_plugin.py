@@ -77,7 +77,7 @@ def plugged_in(folder: Path) -> dict[str, str]:
 def test_whatever_a_provider_s_settings_are(tmp_path: Path) -> None:
     environment = plugged_in(tmp_path)
     with Terminal(tmp_path, "setup", **environment) as terminal:
-        terminal.type("carrier", at="Which provider?: ")
+        terminal.type("carrier", at="What do you want to set up?: ")
         terminal.wait_for("You need a loft.")
         terminal.type("", at="Name [carrier-pigeon]: ")
         terminal.wait_for("Such as north.")

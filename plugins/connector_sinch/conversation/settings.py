@@ -81,9 +81,10 @@ class ConversationSettings(IntegrationSettings):
         str | None,
         Field(
             title="Base URL",
-            description="A simulator or proxy in place of the region's host, such as http://127.0.0.1:9000; "
+            description="A simulator or proxy in place of the region's host; "
             "batches and templates go there too, unless they have an address of their own.",
             pattern=_URL,
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
     batch_base_url: Annotated[
@@ -92,6 +93,7 @@ class ConversationSettings(IntegrationSettings):
             title="Base URL of batches",
             description="A simulator or proxy in place of the Batch API's host in this region.",
             pattern=_URL,
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
     template_base_url: Annotated[
@@ -100,6 +102,7 @@ class ConversationSettings(IntegrationSettings):
             title="Base URL of templates",
             description="A simulator or proxy in place of the host of message templates in this region.",
             pattern=_URL,
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
     auth_url: Annotated[
@@ -108,6 +111,7 @@ class ConversationSettings(IntegrationSettings):
             title="Authentication URL",
             description="A simulator or proxy in place of https://auth.sinch.com, which gives the access tokens.",
             pattern=_URL,
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
 

@@ -115,8 +115,9 @@ class SmsSettings(IntegrationSettings):
         str | None,
         Field(
             title="Base URL",
-            description="A simulator or proxy in place of the region's host, such as http://127.0.0.1:9000.",
+            description="A simulator or proxy in place of the region's host.",
             pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
     auth_url: Annotated[
@@ -125,6 +126,7 @@ class SmsSettings(IntegrationSettings):
             title="Authentication URL",
             description="A simulator or proxy in place of https://auth.sinch.com, which gives projects their tokens.",
             pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+            examples=["http://127.0.0.1:9000"],
         ),
     ] = None
     delivery_feedback: Annotated[
