@@ -3,7 +3,8 @@
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from connector_webhook.settings import WebhookSettings
+from connector_webhook.sink import WebhookSink
 from sending_kit import CAMPAIGN, Host, Plan, hosting, people
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -20,6 +22,7 @@ from connector import ConfigurationError, Connector
 from connector.extension.plugins import Plugins
 from connector.extension.secret import Secret
 from connector.http import Http
+from connector.testing.sink_contract import SinkContract
 
 OLD = "whsec_" + base64.b64encode(b"0" * 24).decode()
 NEW = "whsec_" + base64.b64encode(b"1" * 24).decode()
@@ -33,6 +36,9 @@ class Receiver:
     posted: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
     """Message id to what is answered; anything else is taken."""
+    away: bool = False
+    taken: list[str] = field(default_factory=list)
+    """The ids of what was answered with success."""
 
 
 @pytest.fixture
@@ -43,7 +49,11 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             made.posted.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(made.answers.get(json.loads(body)["data"].get("message_id", "")[-1:], 204))
+            message_id = json.loads(body)["data"].get("message_id", "")
+            status = 503 if made.away else made.answers.get(message_id[-1:], 204)
+            if status == 204:
+                made.taken.append(self.headers["webhook-id"])
+            self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
 
@@ -176,3 +186,34 @@ def test_the_secret_is_looked_at(value: str, ok: bool) -> None:
     results = {each.name: each.ok for each in Plugins().sink("webhook", "hook", settings, http).check()}
     http.close()
     assert results == ({"secret": True, "address": None} if ok else {"secret": False})
+
+
+class TestContract(SinkContract):
+    offered = WebhookSink
+    body = "event"
+
+    @pytest.fixture(autouse=True)
+    def _beside(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        allowed = {"allow_private_addresses": True}
+        return {"url": self.receiver.url, "secret": ["env:NEW", "env:OLD"], "body": self.body, **allowed}
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        return {"env:NEW": NEW, "env:OLD": OLD}
+
+    def received(self) -> Sequence[str]:
+        return self.receiver.taken
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        self.receiver.away = True
+        yield
+        self.receiver.away = False
+
+
+class TestContractOfCloudEvents(TestContract):
+    body = "cloudevent"
