@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import rich_click as click
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
@@ -42,6 +42,36 @@ def json_option(command: Command) -> Command:
 def document(value: Any) -> None:
     """Print one JSON document; times in it are ISO 8601 in UTC."""
     click.echo(to_json(value, inf_nan_mode="constants").decode())
+
+
+def fields_in(text: str) -> list[tuple[str, str]]:
+    """What a text of JSON holds, as lines of where it stands and what it is: names by dots, places in lists from 1.
+
+    What is empty is left out; a text that is no JSON is one line.
+    """
+    try:
+        read = from_json(text)
+    except ValueError:
+        read = text
+    return [(".".join(path), value.replace("\r\n", " ⏎ ").replace("\n", " ⏎ ")) for path, value in _leaves(read, ())]
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _leaves(inner, (*path, name))
+        case list() if all(isinstance(each, str) for each in value):
+            yield path, ", ".join(value)
+        case list():
+            for place, inner in enumerate(value, 1):
+                yield from _leaves(inner, (*path, str(place)))
+        case None | "":
+            return
+        case str():
+            yield path, value
+        case _:
+            yield path, to_json(value).decode()
 
 
 def on_terminal() -> bool:

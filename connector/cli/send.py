@@ -10,7 +10,7 @@ import rich_click as click
 from connector.audience.reading import RowSource, read_file
 from connector.cli.completion import file_names
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option, moment, say, sentences, table
+from connector.cli.output import count, document, fields_in, json_option, moment, say, sentences, table
 from connector.cli.progress import reading
 from connector.connector import Connector, FirstRequest, Preview
 from connector.ledger.tables import DispatchState
@@ -168,7 +168,7 @@ def show(preview: Preview, *, err: bool) -> None:
             for sender, times in preview.by_sender.items()
             if len(preview.by_sender) > 1
         ),
-        ("number_of_message_parts", count(preview.number_of_message_parts), "what is billed"),
+        ("number_of_message_parts", count(preview.number_of_message_parts), _billed(preview)),
         *(
             (f"  of {parts} {'part' if parts == 1 else 'parts'}", count(times), "messages")
             for parts, times in preview.by_parts.items()
@@ -182,23 +182,26 @@ def show(preview: Preview, *, err: bool) -> None:
         title=f"Campaign {preview.campaign} through {preview.integration}; nothing is sent yet",
         err=err,
     )
-    if preview.samples:
+    counted = [each for each in preview.samples if each.encoding]
+    if counted:
         table(
             ("from", "parts", "encoding", "text"),
             [
                 (each.sender or "the provider's default", str(each.parts or ""), each.encoding, _one_line(each.text))
-                for each in preview.samples
+                for each in counted
             ],
             title="\nThe first messages",
             err=err,
         )
-    if preview.first_request is not None and preview.first_request.by_channel:
-        table(
-            ("channel", "message"),
-            [(channel, _one_line(text)) for channel, text in preview.first_request.by_channel.items()],
-            title="\nThe first message on each channel, as the provider translates it",
-            err=err,
-        )
+    elif preview.samples:
+        first = preview.samples[0]
+        sender = first.sender or "the provider's default"
+        title = f"\nThe first message as the campaign has it, from {sender}"
+        table(("", ""), fields_in(first.text), title=title, err=err)
+    if preview.first_request is not None:
+        for channel, text in preview.first_request.by_channel.items():
+            title = f"\nThe first message on {channel}, as the provider translates it"
+            table(("", ""), fields_in(text), title=title, err=err)
     if preview.skips:
         shown = (
             f"the first {len(preview.skips)} of {preview.skipped}" if preview.skipped > len(preview.skips) else "all"
@@ -237,10 +240,10 @@ def _tried(first: FirstRequest) -> str:
     if first.trouble is not None:
         return f"The provider could not be asked whether it would take this campaign. {first.trouble}"
     if first.counted_by_provider is None:
-        return (
-            "The provider was asked, without sending, how it would show the first message. It counts no parts before "
-            "it sends: the parts above are counted here, as SMS has them."
-        )
+        asked = "The provider was asked, without sending, how it would show the first message."
+        if not first.number_of_message_parts:
+            return asked
+        return f"{asked} It counts no parts before it sends: the parts above are counted here, as SMS has them."
     if first.counted_by_provider == first.number_of_message_parts:
         agrees = "which is what is counted here, too"
     else:
@@ -249,6 +252,12 @@ def _tried(first: FirstRequest) -> str:
         f"The provider was asked, without sending: it would take the first {first.messages:,} messages, "
         f"and counts {first.counted_by_provider:,} parts, {agrees}."
     )
+
+
+def _billed(preview: Preview) -> str:
+    if preview.to_send and not preview.number_of_message_parts:
+        return "nothing in this campaign is counted in parts"
+    return "what is billed"
 
 
 def _one_line(text: Any) -> str:

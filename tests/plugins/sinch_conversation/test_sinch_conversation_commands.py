@@ -154,7 +154,10 @@ def test_retention_stays_where_the_reason_cannot_be_kept(desk: Desk) -> None:
         ("contact", "delete", "C"),
         ("contact", "merge", "C", "D"),
         ("delete", "C"),
+        ("event", "delete", "E"),
         ("message", "delete", "M"),
+        ("settings", "reset"),
+        ("settings", "set", "--one-contact-per-number"),
         ("template", "delete", "T"),
         ("webhook", "delete", "W"),
     ],
@@ -348,6 +351,132 @@ def test_a_campaign_is_shown_as_channels_would_make_it(desk: Desk) -> None:
     }
 
 
+def test_of_a_campaign_only_the_message_is_shown(desk: Desk) -> None:
+    message = {
+        "type": "text",
+        "body": "Hi ${name}\nSee you",
+        "from": "",
+        "lines": [{"no": 1}, {"no": 2}],
+        "to": ["a", "b"],
+    }
+    transcode = desk.at("messages:transcode").will(200, {"transcoded_message": {"RCS": json.dumps(message)}})
+    campaign = """
+name = "x"
+[message]
+channel_priority_order = ["RCS"]
+ttl = "60s"
+card_message.title = "Hi ${name}"
+outside_session.template_message.channel_template.WHATSAPP = { template_id = "t", language_code = "en_US" }
+explicit_channel_omni_message.SMS.text_message.text = "Hi"
+defaults.name = "friend"
+"""
+    shown = desk.run("transcode", desk.write("campaign.toml", campaign), "--channel", "RCS").stdout.splitlines()
+    assert transcode.seen[0].json["app_message"] == {
+        "card_message": {"title": "Hi ${name}"},
+        "explicit_channel_omni_message": {"SMS": {"text_message": {"text": "Hi"}}},
+    }
+    assert [line.split(maxsplit=1) for line in shown[1:]] == [
+        ["type", "text"],
+        ["body", "Hi ${name} ⏎ See you"],
+        ["lines.1.no", "1"],
+        ["lines.2.no", "2"],
+        ["to", "a, b"],
+    ]
+    assert shown[0] == "RCS"
+
+
+def test_events_that_the_api_keeps(desk: Desk) -> None:
+    typing = {
+        "id": "E1",
+        "direction": "TO_CONTACT",
+        "app_event": {"composing_event": {}},
+        "channel_identity": {"channel": "RCS", "identity": "12015550123"},
+        "contact_id": "P",
+        "accept_time": "2026-06-06T14:42:56Z",
+    }
+    listed = desk.at("events").will(200, {"events": [typing]})
+    (_, line) = desk.run("event", "list", "--contact", "P").stdout.splitlines()
+    assert line.split() == ["E1", "2026-06-06T14:42:56Z", "the", "app", "RCS", "P", "composing_event"]
+    assert listed.seen[0].query == {"contact_id": "P", "page_size": "20"}
+    one = desk.at("events/E1").will(200, typing)
+    assert desk.json("event", "show", "E1")["app_event"] == {"composing_event": {}}
+    assert desk.json("event", "delete", "E1", "--yes") == {"deleted": "E1"}
+    assert [seen.method for seen in one.seen] == ["GET", "DELETE"]
+
+
+def test_history_beside_messages_is_brought_along(desk: Desk) -> None:
+    inject = desk.at("conversations/C:inject-event").will(200, {"event_id": "E"})
+    event = desk.write("event.json", '{"agent_joined_event": {"agent": {"display_name": "Ada"}}}')
+    words = ["--channel", "SMS", "--identity", "12015550123", "--at", "2026-06-06 14:00:00"]
+    assert desk.json("inject-event", "C", event, *words) == {"injected": "E"}
+    assert inject.seen[0].json == {
+        "app_event": {"agent_joined_event": {"agent": {"display_name": "Ada"}}},
+        "channel_identity": {"channel": "SMS", "identity": "12015550123"},
+        "accept_time": "2026-06-06T14:00:00.000Z",
+    }
+
+
+def test_the_last_message_of_each(desk: Desk) -> None:
+    last = desk.at("messages:fetch-last-message").will(200, {"messages": [{"id": "M1", "direction": "TO_APP"}]})
+    assert [line.split()[0] for line in desk.run("message", "last", "+12015550123").stdout.splitlines()] == [
+        "message",
+        "M1",
+    ]
+    assert last.seen[0].json == {"app_id": "A1", "channel_identities": ["12015550123"], "page_size": 1000}
+    desk.run("message", "last", "P1", "P2", "--contacts", "--direction", "TO_APP")
+    assert last.seen[1].json == {"app_id": "A1", "contact_ids": ["P1", "P2"], "direction": "TO_APP", "page_size": 1000}
+
+
+def test_settings_of_the_project(desk: Desk) -> None:
+    on = {"project_id": "p", "settings": {"contact_settings": {"unified_contact_id_enabled": True}}}
+    settings = desk.at("settings").will(404, {"error": {"code": 404, "message": "", "status": "NOT_FOUND"}})
+    assert desk.run("settings", "show").stdout.split()[-1] == "no"
+    # Where none were made, they are made.
+    settings.will(404).will(200, on)
+    settings.answers.pop(0)
+    assert desk.json("settings", "set", "--one-contact-per-number", "--yes") == on
+    assert [seen.method for seen in settings.seen[1:]] == ["PATCH", "POST"]
+    assert settings.seen[-1].json == {"contact_settings": {"unified_contact_id_enabled": True}}
+    assert desk.run("settings", "show").stdout.split()[-1] == "yes"
+    assert desk.json("settings", "reset", "--yes") == {"reset": True}
+    assert settings.seen[-1].method == "DELETE"
+
+
+def test_a_webhook_is_made_for_an_address_that_wants_a_token(desk: Desk) -> None:
+    made = {"id": "W", "target": "https://crm.example.com", "target_type": "HTTP", "secret": "SIGNS-ONE"}
+    webhooks = desk.at("webhooks").will(200, {**made, "client_credentials": {"client_secret": "TOKEN-FIVE"}})
+    words = ["--client-id", "us", "--client-secret", "env:RCS_TOKEN", "--token-url", "https://crm.example.com/token"]
+    result = desk.run("webhook", "create", "https://crm.example.com", "--trigger", "OPT_OUT", *words)
+    assert webhooks.seen[0].json["client_credentials"] == {
+        "client_id": "us",
+        "client_secret": "TOKEN-FIVE",
+        "endpoint": "https://crm.example.com/token",
+        "token_request_type": "BASIC",
+    }
+    assert "TOKEN-FIVE" not in result.output
+    assert "SIGNS-ONE" not in result.output
+    result = desk.run("webhook", "create", "https://crm.example.com", "--client-id", "us")
+    assert (result.exit_code, "give all of" in result.stderr) == (2, True)
+    one = desk.at("webhooks/W").will(200, made)
+    assert desk.json("webhook", "show", "W")["has_secret"] is True
+    assert desk.run("webhook", "set", "W", "--silent", "--trigger", "OPT_IN").exit_code == 0
+    assert (one.seen[-1].method, one.seen[-1].json) == ("PATCH", {"triggers": ["OPT_IN"], "target_type": "DISMISS"})
+
+
+def test_when_an_app_tries_the_next_channel(desk: Desk) -> None:
+    app = desk.at("apps/A1").will(200, {**APP, "message_retry_settings": {"retry_duration": 60}})
+    shown = desk.run("app", "set", "--fallback-seconds", "600", "--retry-seconds", "60")
+    assert app.seen[0].json == {
+        "message_retry_settings": {"retry_duration": 60},
+        "delivery_report_based_fallback": {"enabled": True, "delivery_report_waiting_time": 600},
+    }
+    assert "60 seconds" in shown.stdout
+    desk.run("app", "set", "--fallback-seconds", "0")
+    assert app.seen[1].json == {"delivery_report_based_fallback": {"enabled": False}}
+    result = desk.run("app", "set", "--fallback-seconds", "5")
+    assert (result.exit_code, "the API takes 10 to 259,200" in result.stderr) == (2, True)
+
+
 def test_about_one_person(desk: Desk) -> None:
     desk.at("capability:query").will(200, {"request_id": "R"})
     assert desk.json("capability", "RCS", "12015550123") == {"request_id": "R"}
@@ -356,7 +485,7 @@ def test_about_one_person(desk: Desk) -> None:
     (identity,) = profile.seen[0].json["recipient"]["identified_by"]["channel_identities"]
     assert identity == {"channel": "MESSENGER", "identity": "fan", "app_id": "A1"}
     events = desk.at("events:send").will(200, {"event_id": "E"})
-    assert desk.json("event", "composing", "RCS", "12015550123") == {"event_id": "E"}
+    assert desk.json("event", "send", "composing", "RCS", "12015550123") == {"event_id": "E"}
     assert events.seen[0].json["event"] == {"composing_event": {}}
 
 

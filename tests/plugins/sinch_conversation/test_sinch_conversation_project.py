@@ -10,12 +10,13 @@ from connector_sinch.conversation.resources.apps import bearer
 from connector_sinch.conversation.resources.consents import record
 from connector_sinch.conversation.resources.contacts import contact, identity
 from connector_sinch.conversation.resources.recipient import recipient
+from connector_sinch.conversation.resources.webhooks import client_credentials
 from connector_sinch.conversation.settings import ConversationSettings
 from connector_sinch.conversation.simulator import SIMULATOR
 
 from connector.extension import Integration
 from connector.http import Http
-from connector.model.errors import NotFound, ReadRefused
+from connector.model.errors import InputError, NotFound, ReadRefused
 from connector.simulator import running
 from connector.simulator.numbers import fictional_numbers
 
@@ -155,3 +156,62 @@ def test_asking_about_a_person_and_a_message(project: Project, app: str) -> None
     made = project.messages.transcode(app, {"text_message": {"text": "Hi"}}, ["SMS", "WHATSAPP"])
     assert set(made) == {"SMS", "WHATSAPP"}
     assert project.events.send(app, whom, "composing_event", channel="RCS").event_id
+
+
+def test_events_are_kept_with_their_conversation(project: Project, app: str) -> None:
+    whom = recipient(identities=[identity("RCS", next(fictional_numbers()))])
+    sent = project.events.send(app, whom, "agent_joined_event", {"agent": {"display_name": "Ada"}}, channel="RCS")
+    event = project.events.get(sent.event_id)
+    injected = project.conversations.inject_event(
+        event.conversation_id,
+        event={"composing_event": {}},
+        channel_identity=identity("RCS", event.channel_identity.identity),
+        at=datetime.now(UTC) - timedelta(minutes=1),
+    )
+    assert {each.id for each in project.events.list(conversation_id=event.conversation_id)} == {event.id, injected}
+    project.events.delete(event.id)
+    assert [each.id for each in project.events.list(contact_id=event.contact_id)] == [injected]
+
+
+def test_settings_of_the_project(project: Project) -> None:
+    assert not project.settings.get().settings.contact_settings.unified_contact_id_enabled
+    for change in (project.settings.create, project.settings.update):
+        assert change(unified_contact_id_enabled=True).settings.contact_settings.unified_contact_id_enabled
+        project.settings.delete()
+        assert not project.settings.get().settings.contact_settings.unified_contact_id_enabled
+
+
+def test_webhooks(project: Project, app: str) -> None:
+    made = project.webhooks.create(
+        app,
+        "https://crm.example.com/told",
+        ["OPT_OUT"],
+        client_credentials=client_credentials("us", "secret", "https://crm.example.com/token"),
+    )
+    assert (made.has_secret, made.has_client_credentials) == (False, True)
+    changed = project.webhooks.update(made.id, triggers=["OPT_IN"], target_type="DISMISS")
+    assert (changed.triggers, changed.target_type, changed.has_client_credentials) == (["OPT_IN"], "DISMISS", True)
+    project.webhooks.delete(made.id)
+    assert list(project.webhooks.list(app)) == []
+
+
+def test_the_last_message_of_each(project: Project, app: str) -> None:
+    number = next(fictional_numbers())
+    person = project.contacts.create(contact(channel_identities=[identity("SMS", number)], language="EN_US"))
+    made = project.conversations.create(app, person.id, active_channel="SMS")
+    for place in range(2):
+        project.conversations.inject_message(
+            made.id,
+            message={"text_message": {"text": f"Hello {place}"}},
+            direction="TO_APP",
+            channel_identity=identity("SMS", number),
+            contact_id=person.id,
+            accept_time=datetime.now(UTC) - timedelta(minutes=10 - place),
+        )
+    for last in (
+        project.messages.last(app, channel_identities=[number]),
+        project.messages.last(app, contact_ids=[person.id], start=datetime.now(UTC) - timedelta(hours=1)),
+    ):
+        assert [each.contact_message["text_message"]["text"] for each in last] == ["Hello 1"]
+    with pytest.raises(InputError):
+        project.messages.last(app)

@@ -6,8 +6,10 @@ from connector_sinch.conversation.commands.apps import app
 from connector_sinch.conversation.commands.consents import consent
 from connector_sinch.conversation.commands.contacts import contact
 from connector_sinch.conversation.commands.conversations import COMMANDS
+from connector_sinch.conversation.commands.events import event
 from connector_sinch.conversation.commands.messages import message
-from connector_sinch.conversation.commands.reaching import capability, event, profile, transcode
+from connector_sinch.conversation.commands.project_settings import settings
+from connector_sinch.conversation.commands.reaching import capability, profile, transcode
 from connector_sinch.conversation.commands.templates import template
 from connector_sinch.conversation.commands.webhooks import webhook
 
@@ -33,5 +35,6 @@ for _each in (
     profile,
     transcode,
     event,
+    settings,
 ):
     conversation.add_command(_each)

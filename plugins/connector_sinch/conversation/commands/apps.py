@@ -126,6 +126,12 @@ def create_app(
     metavar="SECRET",
     help=f"Signs callbacks of messages that name an address of their own; {secret_help}",
 )
+@click.option("--retry-seconds", type=int, help="How long a channel that fails for the moment is tried again.")
+@click.option(
+    "--fallback-seconds",
+    type=int,
+    help="After how long without a report of delivery the next channel is tried, for which Sinch charges; 0: never.",
+)
 @on_project
 def set_app(
     desk: Desk,
@@ -134,8 +140,10 @@ def set_app(
     mode: str | None,
     metadata_view: str | None,
     callback_secret: str | None,
+    retry_seconds: int | None,
+    fallback_seconds: int | None,
 ) -> None:
-    """Change an app: its name, its mode, what callbacks repeat.
+    """Change an app: its name, its mode, what callbacks repeat, when the next channel is tried.
 
     Use it for what `connector conversation app show` shows; what isn't given stays as it is.
     """
@@ -145,6 +153,8 @@ def set_app(
         processing_mode=mode,
         conversation_metadata_report_view=metadata_view,
         callback_secret=None if callback_secret is None else secret("--callback-secret", callback_secret),
+        retry_seconds=retry_seconds,
+        fallback_seconds=fallback_seconds,
     )
     _show(desk, changed)
 
@@ -323,7 +333,8 @@ def _show(desk: Desk, shown: App) -> None:
         "messages a second": f"{_count(rates.outbound)} out, {_count(rates.inbound)} in",
         "callbacks a second": _count(rates.webhooks),
         "waiting to leave": f"{_count(queue.outbound_size)} of {_count(queue.outbound_limit)}",
-        "fallback without report": "yes" if shown.delivery_report_based_fallback.enabled else "no",
+        "fallback without report": _fallback(shown),
+        "tries again for": f"{_count(shown.message_retry_settings.retry_duration)} seconds",
         "own callback addresses signed": "yes" if shown.signs_callbacks_of_messages else "no",
     }
     table(("", ""), [(name, str(value)) for name, value in facts.items()])
@@ -355,6 +366,11 @@ def _kept(shown: App) -> str:
     if shown.retention_policy.retention_type == "PERSIST_RETENTION_POLICY":
         return "for ever"
     return f"{shown.retention_policy.ttl_days or DEFAULT_RETENTION_DAYS} days"
+
+
+def _fallback(shown: App) -> str:
+    fallback = shown.delivery_report_based_fallback
+    return f"after {_count(fallback.delivery_report_waiting_time)} seconds" if fallback.enabled else "no"
 
 
 def _count(number: int | None) -> str:

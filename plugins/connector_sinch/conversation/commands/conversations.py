@@ -189,7 +189,31 @@ def inject(
     desk.done(f"The message is part of the conversation {conversation_id} now.", injected=conversation_id)
 
 
-COMMANDS = (list_conversations, recent, show, create, update, stop, delete, inject)
+@click.command("inject-event")
+@click.argument("conversation_id", metavar="CONVERSATION")
+@click.argument("file", metavar="FILE")
+@click.option("--channel", metavar="CHANNEL", required=True, help="Over which channel.")
+@click.option("--identity", metavar="ID", required=True, help="The person's number or id on that channel.")
+@click.option(
+    "--at", type=click.DateTime(), required=True, help="When, in UTC unless the time has an offset; up to 30 days ago."
+)
+@on_project
+def inject_event(desk: Desk, conversation_id: str, file: str, channel: str, identity: str, at: datetime) -> None:
+    """Put an event that another system has sent into a conversation; nothing is sent.
+
+    Use it to bring history along. FILE is JSON or TOML with one event as the API writes it, such as
+    {"agent_joined_event": {"agent": {"display_name": "Ada"}}}.
+    """
+    event_id = desk.project.conversations.inject_event(
+        conversation_id,
+        event=table_in(file),
+        channel_identity=identity_on(channel, identity, None, app_id=desk.app_id),
+        at=at.replace(tzinfo=UTC) if at.tzinfo is None else at,
+    )
+    desk.done(f"The event {event_id} is part of the conversation {conversation_id} now.", injected=event_id)
+
+
+COMMANDS = (list_conversations, recent, show, create, update, stop, delete, inject, inject_event)
 """They stand beside the groups, as the conversation is what the whole is named after."""
 
 

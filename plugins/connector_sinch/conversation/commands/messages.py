@@ -70,15 +70,39 @@ def list_messages(
         source=source_of(dispatched),
         page_size=min(limit, 1000) if limit else None,
     )
-    columns = {
-        "message": lambda each: each.id,
-        "at": lambda each: moment(each.accept_time),
-        "from": lambda each: "the person" if each.direction == "TO_APP" else "the app",
-        "channel": lambda each: str(each.channel_identity.channel) or "-",
-        "identity": lambda each: each.channel_identity.identity or "-",
-        "what": _what,
-    }
-    desk.many("messages", found, columns, limit=limit)
+    desk.many("messages", found, COLUMNS, limit=limit)
+
+
+@message.command("last")
+@click.argument("people", metavar="PERSON...", nargs=-1, required=True)
+@app_option
+@click.option("--contacts", is_flag=True, help="The words are ids of contacts, not numbers or ids on a channel.")
+@click.option("--channel", metavar="CHANNEL", help="Only of this channel.")
+@click.option("--direction", type=click.Choice(["TO_APP", "TO_CONTACT"]), help="Only from people, or to them.")
+@source_option
+@on_project
+def last_messages(
+    desk: Desk,
+    people: tuple[str, ...],
+    app: str | None,
+    contacts: bool,
+    channel: str | None,
+    direction: str | None,
+    dispatched: bool,
+) -> None:
+    """List the last message of each of some people.
+
+    Use it to see where each of them stands, without reading all that was said.
+    """
+    found = desk.project.messages.last(
+        app or desk.app_id,
+        channel_identities=() if contacts else [each.removeprefix("+") for each in people],
+        contact_ids=people if contacts else (),
+        channel=channel,
+        direction=direction,
+        source=source_of(dispatched),
+    )
+    desk.many("messages", found, COLUMNS, limit=0)
 
 
 @message.command("show")
@@ -130,6 +154,16 @@ def _what(each: Message) -> str:
     if isinstance(text, str):
         return text if len(text) <= TEXT_CELLS else text[: TEXT_CELLS - 1] + "…"
     return next((name for name in body if name.endswith("_message")), "-")
+
+
+COLUMNS = {
+    "message": lambda each: each.id,
+    "at": lambda each: moment(each.accept_time),
+    "from": lambda each: "the person" if each.direction == "TO_APP" else "the app",
+    "channel": lambda each: str(each.channel_identity.channel) or "-",
+    "identity": lambda each: each.channel_identity.identity or "-",
+    "what": _what,
+}
 
 
 def _utc(at: datetime | None) -> datetime | None:

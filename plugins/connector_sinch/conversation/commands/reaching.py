@@ -1,15 +1,15 @@
-"""`connector conversation capability`, `profile`, `transcode` and `event`: about one person, or one message."""
+"""`connector conversation capability`, `profile` and `transcode`: about one person, or one message."""
 
 from typing import Any
 
 import rich_click as click
 
-from connector.cli.output import document
+from connector.cli.output import document, fields_in, table
 from connector.model.errors import InputError
 from connector_sinch.conversation.commands.desk import Desk, app_option, on_project, table_in
+from connector_sinch.conversation.messages import BESIDE, KINDS, OVERRIDES
 from connector_sinch.conversation.resources.channel_profile import CHANNELS
 from connector_sinch.conversation.resources.contacts_csv import identity_on
-from connector_sinch.conversation.resources.events import KINDS
 from connector_sinch.conversation.resources.recipient import recipient
 
 
@@ -24,7 +24,7 @@ def capability(desk: Desk, channel: str, identity: str, app: str | None) -> None
     Use it before a campaign over a channel that not everybody has. The answer itself is called back: it is in
     `connector events` within some seconds, where `connector serve` runs.
     """
-    desk.one(desk.project.capability.query(app or desk.app_id, _on(desk, channel, identity, app)))
+    desk.one(desk.project.capability.query(app or desk.app_id, on_channel(desk, channel, identity, app)))
 
 
 @click.command("profile")
@@ -37,7 +37,7 @@ def profile(desk: Desk, channel: str, identity: str, app: str | None) -> None:
 
     Use it to give a contact a name; only these channels tell it.
     """
-    name = desk.project.channel_profiles.name(app or desk.app_id, _on(desk, channel, identity, app), channel)
+    name = desk.project.channel_profiles.name(app or desk.app_id, on_channel(desk, channel, identity, app), channel)
     if desk.as_json:
         document({"profile_name": name})
     else:
@@ -60,52 +60,22 @@ def transcode(desk: Desk, file: str, channels: tuple[str, ...], app: str | None)
         document({"transcoded": made})
         return
     for channel, text in made.items():
-        click.secho(channel, bold=True)
-        click.echo(text)
+        table(("", ""), fields_in(text), title=channel)
 
 
-@click.command("event")
-@click.argument("kind", type=click.Choice([kind.removesuffix("_event") for kind in KINDS]))
-@click.argument("channel", metavar="CHANNEL")
-@click.argument("identity", metavar="IDENTITY")
-@click.option("--content", metavar="FILE", help="JSON or TOML: what belongs to this kind of event.")
-@click.option("--metadata", metavar="TEXT", help="What callbacks about it repeat, up to 1,024 characters.")
-@app_option
-@on_project
-def event(
-    desk: Desk,
-    kind: str,
-    channel: str,
-    identity: str,
-    content: str | None,
-    metadata: str | None,
-    app: str | None,
-) -> None:
-    """Send an event to somebody: that you type, that you have read, that a colleague takes over.
-
-    Use it while people of yours talk to somebody; not every channel shows every kind.
-    """
-    sent = desk.project.events.send(
-        app or desk.app_id,
-        _on(desk, channel, identity, app),
-        f"{kind}_event",
-        None if content is None else table_in(content),
-        channel=channel,
-        metadata=metadata,
-    )
-    desk.one(sent)
-
-
-def _on(desk: Desk, channel: str, identity: str, app: str | None) -> dict[str, Any]:
+def on_channel(desk: Desk, channel: str, identity: str, app: str | None) -> dict[str, Any]:
+    """Somebody on a channel, as the API takes a recipient. Raises `InputError`."""
     return recipient(identities=[identity_on(channel, identity, None, app_id=app or desk.app_id)])
 
 
 def _message(file: str) -> dict[str, Any]:
     """A message as the API takes it, from a file that is one or holds one."""
     read = table_in(file)
-    found = read.get("message", read)
+    if "message" not in read:
+        return read
+    found = read["message"]
     if not isinstance(found, dict):
         raise InputError(f"{file}: there is no message in it.")
-    if isinstance(found.get("text"), str):
-        return {"text_message": {"text": found["text"]}}
-    return {key: value for key, value in found.items() if key != "defaults"}
+    # The rest says how a campaign is sent.
+    message = {key: found[key] for key in (*KINDS, *OVERRIDES, *BESIDE) if key in found}
+    return {"text_message": {"text": found["text"]}, **message} if isinstance(found.get("text"), str) else message

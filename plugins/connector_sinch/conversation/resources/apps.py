@@ -107,6 +107,13 @@ class ReportBasedFallback(_Secretive):
     """In seconds."""
 
 
+class MessageRetry(_Secretive):
+    """How long Sinch tries a channel again that fails for the moment."""
+
+    retry_duration: int | None = None
+    """In seconds."""
+
+
 class App(_Secretive):
     """An app, without its secrets."""
 
@@ -121,6 +128,7 @@ class App(_Secretive):
     rate_limits: RateLimits = RateLimits()
     queue_stats: QueueStats = QueueStats()
     delivery_report_based_fallback: ReportBasedFallback = ReportBasedFallback()
+    message_retry_settings: MessageRetry = MessageRetry()
     signs_callbacks_of_messages: bool = False
     """Whether callbacks of messages that name an address of their own are signed."""
 
@@ -210,10 +218,14 @@ class Apps:
         retention_policy: tuple[str, int] | None = None,
         dispatch_retention_days: int | None = None,
         callback_secret: str | None = None,
+        retry_seconds: int | None = None,
+        fallback_seconds: int | None = None,
     ) -> App:
         """Change what is given; `retention_policy` is a type and its days.
 
-        `callback_secret` signs the callbacks of messages that name an address of their own.
+        `callback_secret` signs the callbacks of messages that name an address of their own. `retry_seconds`: how long
+        Sinch tries a channel again that fails for the moment. `fallback_seconds`: after how long without a report of
+        delivery the next channel is tried, for which Sinch charges; 0: it never is.
         """
         changes = given(
             display_name=display_name,
@@ -228,6 +240,17 @@ class Apps:
         if callback_secret is not None:
             limits.at_most("callback_secret", callback_secret, limits.CALLBACK_SECRET_CHARACTERS)
             changes["callback_settings"] = {"secret_for_overridden_callback_urls": callback_secret}
+        if retry_seconds is not None:
+            limits.between("retry_duration", retry_seconds, *limits.RETRY_SECONDS)
+            changes["message_retry_settings"] = {"retry_duration": retry_seconds}
+        if fallback_seconds == 0:
+            changes["delivery_report_based_fallback"] = {"enabled": False}
+        elif fallback_seconds is not None:
+            limits.between("delivery_report_waiting_time", fallback_seconds, *limits.FALLBACK_SECONDS)
+            changes["delivery_report_based_fallback"] = {
+                "enabled": True,
+                "delivery_report_waiting_time": fallback_seconds,
+            }
         return self._patch(app_id, changes)
 
     def delete(self, app_id: str) -> None:

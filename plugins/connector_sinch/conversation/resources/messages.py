@@ -12,7 +12,7 @@ from pydantic import Field
 
 from connector.model.errors import InputError
 from connector_sinch.conversation.resources import limits
-from connector_sinch.conversation.resources.host import Host, entries_of, given, next_token
+from connector_sinch.conversation.resources.host import Host, api_time, entries_of, given, next_token
 from connector_sinch.conversation.resources.resource import ChannelIdentity, Resource, Time, read, read_each
 
 SOURCES = ("CONVERSATION_SOURCE", "DISPATCH_SOURCE")
@@ -54,10 +54,17 @@ class Messages:
         start: datetime | None = None,
         end: datetime | None = None,
         source: str | None = None,
+        only_recipient_originated: bool | None = None,
+        with_metadata: bool = True,
         page_size: int | None = None,
     ) -> Iterator[Message]:
-        """Newest first, by the time that they were accepted."""
+        """Newest first, by the time that they were accepted.
+
+        `only_recipient_originated`: what people wrote, of DISPATCH_SOURCE only.
+        """
         _check(direction, source)
+        if only_recipient_originated is not None and source != "DISPATCH_SOURCE":
+            raise InputError("only_recipient_originated: the API looks by it in DISPATCH_SOURCE only.")
         if source == "DISPATCH_SOURCE" and (conversation_id is not None or contact_id is not None):
             raise InputError("conversation_id and contact_id: the API looks by them in CONVERSATION_SOURCE only.")
         query = given(
@@ -70,6 +77,8 @@ class Messages:
             start_time=start,
             end_time=end,
             messages_source=source,
+            only_recipient_originated=only_recipient_originated,
+            view=None if with_metadata else "WITHOUT_METADATA",
         )
         found = self._api.pages("messages", entries="messages", query=query, size=page_size, limit=limits.MESSAGES)
         return read_each(Message, found)
@@ -83,18 +92,22 @@ class Messages:
         channel: str | None = None,
         direction: str | None = None,
         start: datetime | None = None,
+        end: datetime | None = None,
         source: str | None = None,
         page_size: int | None = None,
     ) -> Iterator[Message]:
         """The last message of each identity, or of each contact."""
         _check(direction, source)
+        if bool(channel_identities) is bool(contact_ids):
+            raise InputError("channel_identities or contact_ids: the API takes one of them, and needs one.")
         body = given(
             app_id=app_id,
             channel_identities=list(channel_identities) or None,
             contact_ids=list(contact_ids) or None,
             channel=channel,
             direction=direction,
-            start_time=start,
+            start_time=None if start is None else api_time(start),
+            end_time=None if end is None else api_time(end),
             messages_source=source,
             page_size=limits.page_size(page_size, limits.MESSAGES),
         )

@@ -10,6 +10,7 @@ from connector_sinch.conversation.resources.conversations import Conversations
 from connector_sinch.conversation.resources.events import Events
 from connector_sinch.conversation.resources.host import Host
 from connector_sinch.conversation.resources.messages import Messages
+from connector_sinch.conversation.resources.project_settings import ProjectSettings
 from connector_sinch.conversation.resources.templates import Templates
 from connector_sinch.conversation.resources.webhooks import Webhooks
 
@@ -32,3 +33,4 @@ class Project:
         self.capability = Capability(api)
         self.channel_profiles = ChannelProfiles(api)
         self.events = Events(api)
+        self.settings = ProjectSettings(api)
