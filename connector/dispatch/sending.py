@@ -33,7 +33,7 @@ from connector.model.errors import NotSent, Stopped, Throttled, without_words
 from connector.model.event import SkipReason, message_id
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import HOST_TEXT, Template
-from connector.tracking import holds, outcomes, refusals, standing, track
+from connector.tracking import channels, holds, outcomes, refusals, standing, track
 from connector.tracking.policy import Policy
 from connector.tracking.polling import receiver_is_there
 
@@ -133,6 +133,14 @@ def _claim_or_settle(
             f"dispatch was planned for {batch.account}. Restore the setting, then resume.",
         )
         return None, False
+    if line.provider.supports("failing"):
+        begun_at = max(filter(None, (dispatch.started_at, dispatch.resumed_at)), default=None)
+        if channels.ask_first(connection, batch.account, begun_at, now=now):
+            return None, False
+        failing = channels.failing_since(connection, batch.account, dispatch.resumed_at)
+        if failing and (told := _over_failing(desk, connection, batch, line, failing)):
+            outcomes.stopped(connection, batch.dispatch, DispatchState.paused, told)
+            return None, False
     send_at = _send_at(desk, batch, dispatch, now)
     if dispatch.expire_at is not None and dispatch.expire_at <= (send_at or now):
         if batch.doubt_since is None:
@@ -162,6 +170,25 @@ def _claim_or_settle(
     ):
         return None, False
     return _claim(desk, connection, batch, dispatch, line, send_at, now), True
+
+
+def _over_failing(
+    desk: Desk, connection: Connection, batch: Row[Any], line: Line, failing: Mapping[str, str]
+) -> str | None:
+    """What to tell of the failing channels that a batch would go over; None: it goes over none of them."""
+    try:
+        uses = line.provider.channels_of(load(connection, batch.number, clock=desk.clock))
+    except Exception as error:
+        logger.error("The plugin of %s failed while it named channels: %s", line.provider.name, without_words(error))
+        uses = None
+    wrong = {channel: words for channel, words in failing.items() if uses is None or channel in uses}
+    if not wrong:
+        return None
+    several = f"The channels {', '.join(wrong)} let" if len(wrong) > 1 else f"The channel {next(iter(wrong))} lets"
+    said = (
+        "; ".join(f"{channel}: {words}" for channel, words in wrong.items()) if len(wrong) > 1 else wrong.popitem()[1]
+    )
+    return f"{several} nothing through. In the provider's words: {said.rstrip('.')}. Mend that, then resume."
 
 
 def _missed(connection: Connection, batch: Row[Any], dispatch: Row[Any], patience: timedelta, now: datetime) -> bool:
@@ -197,6 +224,7 @@ _READY = (
         dispatches.c.number.not_in(bindparam("without", expanding=True)),
         accounts.c.free_at <= bindparam("now"),
         accounts.c.probe_at.is_(None),
+        accounts.c.channels_due_at.is_(None),
     )
     .order_by(batches.c.due_at, batches.c.number)
     .limit(1)

@@ -3,21 +3,21 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from connector.dispatch import cancelling, doubt, pace, sending
-from connector.dispatch.sending import Desk
+from connector.dispatch.sending import Desk, Line
 from connector.engine import polls
 from connector.engine.caution import Caution
 from connector.engine.upkeep import UPKEEP_SECONDS, upkeep
 from connector.ledger.tables import Task, accounts, batches
 from connector.model.errors import ConnectorError, LedgerError, without_words
-from connector.tracking import inbound
+from connector.tracking import channels, inbound
 from connector.tracking.asking import Turns
 
 logger = logging.getLogger("connector.engine")
@@ -34,6 +34,7 @@ URGENT = (Task.overdue, Task.look_up, Task.recheck, Task.cancel)
 PROBE = "probe"
 UPKEEP = "upkeep"
 REPLIES = "replies"
+CHANNELS = "channels"
 
 
 class Worker:
@@ -106,7 +107,8 @@ class Worker:
         now = self._desk.clock()
         with self._desk.ledger.read() as connection:
             waiting = select(batches.c.number).where(batches.c.task.in_(URGENT), batches.c.due_at <= now).limit(1)
-            probing = select(accounts.c.name).where(accounts.c.probe_at <= now).limit(1)
+            asking = (accounts.c.probe_at <= now) | (accounts.c.channels_due_at <= now)
+            probing = select(accounts.c.name).where(asking).limit(1)
             return not (
                 connection.execute(waiting).first()
                 or connection.execute(probing).first()
@@ -134,11 +136,16 @@ class Worker:
         if sends + asking >= self._threads:
             return False
         full = self._caution.full()
-        claim = sending.claim(self._desk, without=full) if self._may_claim(full) else None
+        may_claim = self._may_claim(full)
+        claim = sending.claim(self._desk, without=full) if may_claim else None
         self._claimed = claim is not None
         if claim is not None:
             self._caution.leaves(claim.batch.dispatch)
             self._do(pool, (Task.send, claim.number), partial(self._send, claim))
+            return True
+        if may_claim:
+            # What was due was settled otherwise, or its account is to be asked about its channels first.
+            self._urgent_at = 0.0
             return True
         # What can be asked for can wait while there is something to send.
         return asking < polls.MOST_POLLS and self._start_asking(pool, until)
@@ -158,17 +165,15 @@ class Worker:
             self._caution.ended(claim.batch.dispatch, outcome)
 
     def _start_urgent(self, pool: ThreadPoolExecutor) -> bool:
-        """Start a probe of an account, or what a batch in doubt is waiting for."""
-        now = self._desk.clock()
-        with self._desk.ledger.read() as connection:
-            account = connection.scalar(
-                select(accounts.c.name)
-                .where(accounts.c.probe_at <= now, accounts.c.name.not_in(self._at(PROBE)))
-                .limit(1)
-            )
-        if account is not None:
-            self._do(pool, (PROBE, account), lambda: self._probe(account))
-            return True
+        """Start a probe of an account, asking about its channels, or what a batch in doubt is waiting for."""
+        for question, due_at, ask in (
+            (PROBE, accounts.c.probe_at, self._probe),
+            (CHANNELS, accounts.c.channels_due_at, self._ask_about_channels),
+        ):
+            account = self._next_account(question, due_at)
+            if account is not None:
+                self._do(pool, (question, account), partial(ask, account))
+                return True
         steps = {
             Task.overdue: doubt.overdue,
             Task.look_up: doubt.look_up,
@@ -202,6 +207,13 @@ class Worker:
         """What this kind of work is under way for."""
         with self._guard:
             return [name for kind, name in self._busy if kind == task]
+
+    def _next_account(self, question: str, due_at: ColumnElement[datetime | None]) -> str | None:
+        """An account that is to be asked something, and isn't just now."""
+        due = (due_at <= self._desk.clock(), accounts.c.name.not_in(self._at(question)))
+        with self._desk.ledger.read() as connection:
+            name: str | None = connection.scalar(select(accounts.c.name).where(*due).limit(1))
+        return name
 
     def _next(self, task: Task) -> int | None:
         """The batch that this is due for, the longest first."""
@@ -271,6 +283,8 @@ class Worker:
             with self._desk.ledger.write() as connection:
                 if task == PROBE:
                     connection.execute(update(accounts).where(accounts.c.name == name).values(probe_at=later))
+                elif task == CHANNELS:
+                    connection.execute(update(accounts).where(accounts.c.name == name).values(channels_due_at=later))
                 elif task == REPLIES:
                     connection.execute(update(accounts).where(accounts.c.name == name).values(inbound_due_at=later))
                 else:
@@ -283,7 +297,7 @@ class Worker:
 
     def _probe(self, account: str) -> None:
         """Ask by a safe read whether an account that failed is well again."""
-        line = next((line for line in self._desk.lines.values() if line.provider.account == account), None)
+        line = self._line_of(account)
         reached = line is not None and all(result.reached for result in line.provider.check())
         with self._desk.ledger.write() as connection:
             if reached:
@@ -296,3 +310,24 @@ class Worker:
                     now=self._desk.clock(),
                     jitter=self._desk.jitter,
                 )
+
+    def _ask_about_channels(self, account: str) -> None:
+        """Ask which channels of an account fail; where it can't be asked, the next requests show how it is."""
+        line = self._line_of(account)
+        failing: Mapping[str, str] | None = None
+        if line is not None and line.provider.supports("failing"):
+            try:
+                failing = dict(line.provider.failing())
+            except ConnectorError as error:
+                logger.warning("%s can't be asked about its channels: %s", line.provider.title, error)
+            except Exception as error:
+                logger.error(
+                    "The plugin of %s failed while it asked about channels: %s",
+                    line.provider.name,
+                    without_words(error),
+                )
+        with self._desk.ledger.write() as connection:
+            channels.answered(connection, account, failing, now=self._desk.clock())
+
+    def _line_of(self, account: str) -> Line | None:
+        return next((line for line in self._desk.lines.values() if line.provider.account == account), None)

@@ -1,7 +1,7 @@
 """`Provider`: the one class that a provider's plugin writes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -77,7 +77,7 @@ class CheckResult:
 
 OPTIONAL = ("find", "poll", "inbound", "cancel", "verify")
 """What a provider writes, or declines with a reason: without it something can't be kept or told."""
-EXTRAS = ("rehearse", "dry_run", "feedback", "accepted", "identities_of", "offer", "call_back")
+EXTRAS = ("rehearse", "dry_run", "feedback", "accepted", "identities_of", "offer", "call_back", "failing")
 """What a provider may write, and need not decline."""
 
 
@@ -194,6 +194,13 @@ class Provider(ABC):
         """Every batch that the provider accepted on this account since a time. Raises `ReadFailed`."""
         raise PluginError(f"{self.name} does not write accepted")
 
+    def failing(self) -> Mapping[str, str]:
+        """The account's channels that let nothing through just now, each with the service's own words on it.
+
+        Asked while something is sent; a dispatch that would go over one of them is paused. Raises `ReadFailed`.
+        """
+        raise PluginError(f"{self.name} does not write failing")
+
     @staticmethod
     def offer(key: str, settings: Mapping[str, Any], http: "Http") -> Offer:
         """What the service lists for one of `offers`; `settings` are those that are known already, unchecked.
@@ -238,6 +245,10 @@ class Provider(ABC):
 
         Who that is, receipts of the provider tell by `open_until`.
         """
+        return None
+
+    def channels_of(self, batch: Batch) -> Collection[str] | None:
+        """The channels that a batch may go over, as `failing` names them; None: any of the account's."""
         return None
 
     def address_of(self, written: str) -> str | None:

@@ -389,8 +389,24 @@ accounts = Table(
     Column("inbound_read_to", Instant),
     Column("inbound_due_at", Instant),
     Column("inbound_failures", Integer),
+    Column("channels_asked_at", Instant),
+    Column("channels_due_at", Instant),
 )
-"""What the provider limits: the moment that it is free for the next batch, and whether it is well."""
+"""What the provider limits: the moment that it is free for the next batch, and whether it is well. `channels_due_at`:
+its channels are to be asked about before anything more is sent."""
+
+failing_channels = Table(
+    "failing_channels",
+    metadata,
+    Column("account", String(200), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("stands_until", Instant, nullable=False),
+    PrimaryKeyConstraint("account", "channel"),
+)
+"""Channels that let nothing through, in the provider's words. `stands_until`: so long it counts, though the provider
+should not list it when it is asked."""
 
 counters = Table(
     "counters",

@@ -84,7 +84,8 @@ class Receipt:
     text: str | None = None
     """What a person wrote."""
     scope: Scope = Scope.recipient
-    """Whom its code concerns, by the provider's catalogue."""
+    """Whom its code concerns, by the provider's catalogue; a notice about a channel that concerns the account says that
+    nothing gets through over this channel any more, and why in its `comment`."""
     meaning: str | None = None
     """What its code means, where it concerns more than this message."""
     problem: str | None = None

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from connector.ledger import log
 from connector.ledger.tables import MESSAGE_OF_ADDRESS, addresses, dispatches, events, integrations, messages, sessions
-from connector.model.event import Status, provider_event_id
+from connector.model.event import EventKind, Status, provider_event_id
+from connector.model.outcome import Scope
 from connector.model.report import Receipt, ReceiptKind
+from connector.tracking import channels
 from connector.tracking.matching import ordinal_in
 
 
@@ -40,6 +42,8 @@ def note(
         return
     if row is not None and receipt.open_until is not None and receipt.channel and receipt.recipient:
         _open_session(connection, row.account, receipt.channel, receipt.recipient, receipt.open_until)
+    if row is not None and _channel_fails(receipt) and receipt.channel:
+        channels.told(connection, row.account, receipt.channel, receipt.comment or status, now=now)
     dispatch, ordinal = _concerned(connection, receipt, batch, sharing.values())
     log.append(
         connection,
@@ -68,6 +72,11 @@ def note(
             }
         ],
     )
+
+
+def _channel_fails(receipt: Receipt) -> bool:
+    """Whether a notice says that nothing gets through over its channel any more."""
+    return receipt.kind is ReceiptKind.notice and receipt.about is EventKind.channel and receipt.scope is Scope.account
 
 
 def forget_sessions(connection: Connection, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """The Sinch Conversation API as a provider: campaigns by the Batch API, single messages by messages:send."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from connector_sinch.conversation import (
     guidance,
     looking,
     offering,
+    outages,
     refusals,
     reports,
     sessions,
@@ -34,6 +35,7 @@ from connector_sinch.conversation.messages import ConversationMessage, counted_t
 from connector_sinch.conversation.request import (
     batch_body,
     by_single_request,
+    channels_used,
     goes_alone,
     single_body,
     transcode_body,
@@ -87,6 +89,13 @@ class SinchConversation(Provider):
 
     def session_of(self, message: CampaignMessage) -> SessionRule | None:
         return sessions.rule_of(message)
+
+    def channels_of(self, batch: Batch) -> Collection[str] | None:
+        return channels_used(batch)
+
+    def failing(self) -> dict[str, str]:
+        """The app's channels that are FAILING, with Sinch's description. Raises `ReadFailed`."""
+        return outages.failing(Project(self._connection).apps.get(self._settings.app_id))
 
     def screen_sender(self, sender: str) -> str | None:
         """As SMS has it: other channels have their sender in the app."""

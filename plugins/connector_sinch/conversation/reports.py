@@ -5,14 +5,16 @@ Source: the API's page "Callbacks" with its schemas, and the page of the Batch A
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
 
 from connector.model.event import EventKind, Status, StatusCodeSource
+from connector.model.outcome import Scope
 from connector.model.report import Receipt, ReceiptKind, Report
+from connector_sinch.conversation import outages
 from connector_sinch.conversation.codes import status_of
 from connector_sinch.conversation.sessions import open_until
 from connector_sinch.errors import without_numbers
@@ -368,9 +370,12 @@ def _event_delivery(callback: _Callback) -> Iterator[Receipt]:
 def _channel_event(callback: _Callback) -> Iterator[Receipt]:
     told = callback.payload.get("channel_event")
     told = told if isinstance(told, dict) else {}
-    yield _notice(
-        callback, EventKind.channel, channel=string(told.get("channel")), comment=string(told.get("event_type"))
-    )
+    kind, details = string(told.get("event_type")), told.get("additional_data")
+    notice = _notice(callback, EventKind.channel, channel=string(told.get("channel")), comment=kind)
+    if outages.out_of_use(kind, details):
+        words = _joined(kind or callback.trigger, outages.words(details), by=": ")
+        notice = replace(notice, scope=Scope.account, comment=words)
+    yield notice
 
 
 def _capability(callback: _Callback) -> Iterator[Receipt]:

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from connector.model.batch import Batch
 from connector.model.text import HOST_TEXT, Template, changed
-from connector_sinch.conversation.addresses import BY_NUMBER, recipient
+from connector_sinch.conversation.addresses import BY_NUMBER, CONTACT, recipient
 from connector_sinch.conversation.messages import BESIDE, KINDS, LEAST_TTL_SECONDS, ONLY_ALONE, OVERRIDES
 from connector_sinch.conversation.reports import BATCH_KEY, MESSAGE_KEY
 from connector_sinch.conversation.resources.resource import Channel
@@ -136,6 +136,25 @@ def channels_of(batch: Batch) -> Sequence[str]:
     """The channels to try for a phone number."""
     order: Sequence[str] = batch.message.get("channel_priority_order") or ()
     return [channel for channel in order if channel in BY_NUMBER] or list(order) or [Channel.SMS]
+
+
+def channels_used(batch: Batch) -> frozenset[str] | None:
+    """The channels that the messages of a batch may go over; None: any that the app has, as a contact decides."""
+    order: Sequence[str] = batch.message.get("channel_priority_order") or ()
+    used: set[str] = set()
+    for place, address in enumerate(batch.recipients):
+        identities = _identities(batch, place)
+        if not identities and address.startswith(CONTACT):
+            if not order:
+                return None
+            used.update(order)
+        elif not identities and address.isdigit():
+            used.update(channels_of(batch))
+        else:
+            own = {identity.partition(":")[0] for identity in identities or (address,)}
+            # Of the channels that the campaign names, a person has some.
+            used.update(own.intersection(order) or own if order else own)
+    return frozenset(used)
 
 
 def filled(batch: Batch, place: int) -> Callable[[Any], Any]:

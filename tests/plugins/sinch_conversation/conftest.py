@@ -1,6 +1,7 @@
 """A ready provider of the Conversation API, and an API on loopback that only answers."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import stamina
 from answering_api import Api, answering
 from connector_sinch.conversation.provider import SinchConversation
 from connector_sinch.conversation.settings import ConversationSettings
+from conversation_stage import Stage, staging
 from sinch_conversation_kit import KEY_SECRET, TOKEN, TOKENS, secret, settings
 
 from connector.extension import Integration
@@ -41,6 +43,12 @@ def make_provider(http: Http, api: Api) -> Callable[..., SinchConversation]:
 @pytest.fixture
 def provider(make_provider: Callable[..., SinchConversation]) -> SinchConversation:
     return make_provider()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    with staging(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(autouse=True)

@@ -1,110 +1,13 @@
 """Campaigns and their callbacks against the simulated API: fallback, replies, sessions, consents, from end to end."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
-import httpx
-import pytest
-from callback_receiver import Received, Receiver, receiving
-from connector_sinch.conversation import plugin
-from connector_sinch.conversation.simulator import SIMULATOR
+from conversation_stage import Stage
 
-from connector.connector import Connector, Dispatch
-from connector.extension.plugins import Plugins
-from connector.ledger.tables import WhyKept
-from connector.model.callback import Request
-from connector.model.event import Event, EventKind, Status
-from connector.simulator import running
+from connector.model.event import EventKind, Status
 
 ADA, BO, CY = "12015550101", "12015550102", "12015550103"
 TEMPLATE = {"channel_template": {"WHATSAPP": {"template_id": "spring", "language_code": "en_US"}}}
-
-
-@dataclass
-class Stage:
-    """A connector on a simulated project, whose callbacks reach it over HTTP."""
-
-    connector: Connector
-    base_url: str
-    receiver: Receiver
-
-    def until(self, holds: Callable[[], object]) -> None:
-        """Wait for callbacks until something holds."""
-        taken = len(self.receiver.received)
-        while not holds():
-            taken = len(self.receiver.wait(taken + 1))
-
-    def until_told(self, status: Status, times: int = 1) -> None:
-        self.until(lambda: sum(event.status is status for event in self.events()) >= times)
-
-    def send(self, *people: str, **message: Any) -> Dispatch:
-        given = {"name": "spring", "message": message, "integration": "conv"}
-        dispatch = self.connector.send(given, [{"to": f"+{each}"} for each in people], again=True, drain=False)
-        while dispatch.report().waiting:
-            self.connector.work()
-        return dispatch
-
-    def happens(self, **what: Any) -> None:
-        """A person does something, or the API tells something."""
-        httpx.post(f"{self.base_url}/_simulator/inbound", json=what).raise_for_status()
-
-    def events(self, person: str | None = None) -> list[Event]:
-        events = self.connector.events(limit=1000)
-        return [event for event in events if person is None or event.recipient == person]
-
-    def is_whole(self) -> bool:
-        wrong = [found for found in self.connector.verify().values() if found]
-        kept = [*self.connector.kept_reports(WhyKept.unmatched), *self.connector.kept_reports(WhyKept.unreadable)]
-        return not wrong and not kept
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
-    with ExitStack() as stack:
-
-        def start(**options: Any) -> Stage:
-            receiver = stack.enter_context(receiving())
-            parts = urlsplit(receiver.url)
-            checked = SIMULATOR.Options(
-                **{
-                    "outcomes": {"DELIVERED": 1},
-                    "report_delay_seconds": 0.0,
-                    "callbacks_per_second": 10_000,
-                    "callback_connections": 1,
-                    "webhook_url": receiver.url,
-                    **options,
-                }
-            )
-            base_url = stack.enter_context(running(SIMULATOR, checked))
-            connector = stack.enter_context(
-                Connector(
-                    {
-                        "integrations": {"conv": SIMULATOR.settings(base_url, checked)},
-                        "storage": {"url": f"sqlite:///{tmp_path / 'ledger.db'}"},
-                        "server": {"public_url": f"http://{parts.netloc}"},
-                    },
-                    plugins=Plugins([plugin], installed=False),
-                    secrets=lambda reference: SIMULATOR.secrets(checked)[reference.removeprefix("env:")],
-                )
-            )
-            own_path = urlsplit(connector.callback_addresses()["conv"]).path
-            record = receiver.take
-
-            def take(received: Received) -> int:
-                # The app's webhook was made before the connector was there to tell its address.
-                path = received.path if received.path.startswith(own_path) else own_path
-                response = connector.receive(Request("POST", path, received.headers, received.body))
-                record(received)
-                return response.status
-
-            receiver.take = take  # type: ignore[method-assign]
-            return Stage(connector, base_url, receiver)
-
-        yield start
 
 
 def test_fallback_to_sms_is_one_message(stage: Callable[..., Stage]) -> None:
