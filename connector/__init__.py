@@ -5,6 +5,7 @@ from connector.checking.trial import Trial
 from connector.connector import Added, Connector, Dispatch, OpenDispatch, Preview
 from connector.delivery.cursors import SinkState
 from connector.delivery.dead_letters import RefusedEvent
+from connector.dispatch.rechecking import Rechecked
 from connector.engine.polls import Polled
 from connector.extension.sink import DeadLetter, Sink
 from connector.ledger.tables import WhyKept
@@ -72,6 +73,7 @@ __all__ = [
     "Preview",
     "ReadFailed",
     "ReadRefused",
+    "Rechecked",
     "Recipient",
     "RecipientsError",
     "RefusedEvent",

@@ -31,13 +31,14 @@ from connector.delivery.choosing import EVERYTHING, Choice
 from connector.delivery.cursors import SinkState as SinkState
 from connector.delivery.dead_letters import RefusedEvent
 from connector.delivery.in_process import sinks_of
-from connector.dispatch import adding, cancelling, doubt, opening, pace, planning, prospects
+from connector.dispatch import adding, cancelling, doubt, opening, pace, planning, prospects, rechecking
 from connector.dispatch.auditing import audit
 from connector.dispatch.feedback import feedback
 from connector.dispatch.gathering import Added as Added
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
+from connector.dispatch.rechecking import Rechecked as Rechecked
 from connector.dispatch.sending import Desk, Line, callbacks_expected
 from connector.engine import polls
 from connector.engine.polls import Polled as Polled
@@ -509,6 +510,22 @@ class Connector:
         polled = polls.poll(self.desk, None if dispatch is None else self.dispatch(dispatch).number)
         upkeep(self.desk)
         return polled
+
+    def recheck(self) -> Rechecked:
+        """Have everything that waits looked up before it is sent: the ledger was put back from a backup.
+
+        Of all dispatches, before anybody works on the ledger again. Open dispatches take no more messages after it, as
+        the numbers of their next ones were given before. Raises `WorkerBusy` when another process drains the ledger,
+        and `ReadFailed` where a provider can't be asked; then nothing is changed, and it may be called again.
+        """
+        try:
+            with self.ledger.hold(ROLE):
+                return rechecking.recheck(self.desk)
+        except WorkerBusy as error:
+            raise WorkerBusy(
+                "Another process sends from this ledger. Stop `connector serve` and `connector worker` first, then "
+                "have everything looked up."
+            ) from error
 
     def keep_up(self, stop: threading.Event) -> None:
         """Tidy the ledger now and then until told to stop, as a worker does: for who only takes callbacks."""

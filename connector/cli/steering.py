@@ -8,7 +8,7 @@ import rich_click as click
 from connector.cli.completion import dispatch_ids
 from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, json_option, say, sentences
-from connector.connector import Connector
+from connector.connector import Connector, Rechecked
 from connector.ledger.tables import DispatchState
 from connector.model.event import SkipReason
 
@@ -46,9 +46,15 @@ def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
 @click.command("resume")
 @click.argument("dispatch_id", metavar="ID", shell_complete=dispatch_ids)
 @click.option("--wait", is_flag=True, help="Go on until every message is delivered, failed or otherwise final.")
+@click.option(
+    "--recheck",
+    is_flag=True,
+    help="The ledger was put back from a backup: look up everything that waits in it, of all dispatches, before any of "
+    "it is sent.",
+)
 @json_option
 @click.pass_obj
-def resume(config: Path, dispatch_id: str, wait: bool, as_json: bool) -> None:
+def resume(config: Path, dispatch_id: str, wait: bool, recheck: bool, as_json: bool) -> None:
     """Go on with a dispatch that was paused, stopped or interrupted.
 
     Use it after mending what stopped it, such as a wrong token. Nobody who has got the message gets it again. ID is
@@ -61,11 +67,36 @@ def resume(config: Path, dispatch_id: str, wait: bool, as_json: bool) -> None:
         if dispatch.report().state == DispatchState.cancelled:
             say(f"The dispatch {dispatch.id} was cancelled, and can't be taken up again.")
             sys.exit(1)
+        if recheck:
+            _tell(connector.recheck())
         dispatch.resume()
         interrupted = False
         if dispatch.report().state != DispatchState.planning:
             interrupted = follow(dispatch, final=wait)
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+
+
+def _tell(found: Rechecked) -> None:
+    looked_up = found.waited - found.accepted - found.held
+    say(
+        f"Of {count(found.waited)} batches that waited, the provider has {count(found.accepted)} already; "
+        f"{count(looked_up)} are looked up, and sent once they are surely not there."
+    )
+    if found.held:
+        say(
+            f"{count(found.held)} batches wait for your word, as nobody can tell whether they went out: `connector "
+            "status` shows each with the reason, `connector retry` settles it."
+        )
+    for dispatch_id in found.closed:
+        say(
+            f"The open dispatch {dispatch_id} takes no more messages, as what was added to it since the backup is not "
+            "known here. Open another one under a new key."
+        )
+    for dispatch_id in found.unknown:
+        say(
+            f"The provider has messages of a dispatch {dispatch_id}, which was made after the backup and is not known "
+            "here: sending that campaign again would reach the same people twice."
+        )
 
 
 @click.command("cancel")

@@ -65,6 +65,26 @@ def test_resume_waits_for_the_end_where_one_says_so(desk: Desk, monkeypatch: pyt
     assert (report["delivered"], report["open"]) == (4, 0)
 
 
+def test_after_a_backup_was_put_back_what_waits_is_looked_up_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    with (
+        closing(sqlite3.connect(desk.folder / "connector.db")) as ledger,
+        closing(sqlite3.connect(desk.folder / "copy.db")) as copy,
+    ):
+        ledger.backup(copy)
+    assert desk.json("resume", dispatch)["enqueued"] == 4
+    for path in desk.folder.glob("connector.db*"):
+        path.unlink()
+    (desk.folder / "copy.db").rename(desk.folder / "connector.db")
+
+    resumed = desk.run("resume", dispatch, "--recheck")
+    assert resumed.exit_code == 0, resumed.output
+    assert "Of 1 batches that waited, the provider has 1 already; 0 are looked up" in " ".join(resumed.stderr.split())
+    assert desk.json("report", dispatch)["enqueued"] == 4
+    account = desk.account()
+    assert (account["accepted_once"], account["accepted_more"]) == (4, 0)
+
+
 def test_what_is_cancelled_is_never_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     dispatch = planned(desk, monkeypatch)
     told = desk.json("cancel", dispatch)
