@@ -100,6 +100,8 @@ class Messages:
         _check(direction, source)
         if bool(channel_identities) is bool(contact_ids):
             raise InputError("channel_identities or contact_ids: the API takes one of them, and needs one.")
+        if contact_ids and source == "DISPATCH_SOURCE":
+            raise InputError("contact_ids: the API looks by them in CONVERSATION_SOURCE only.")
         body = given(
             app_id=app_id,
             channel_identities=list(channel_identities) or None,
