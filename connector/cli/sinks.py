@@ -41,14 +41,23 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
         click.echo("No sink is configured; a [sinks.NAME] table of the configuration makes one.")
     else:
         table(
-            ["sink", "waiting", "events/s", "refused", "state"],
+            ["sink", "waiting", "events/s", "refused", "left out", "state"],
             [
-                [state.name, count(state.lag), _pace(state), count(state.dead_letters), _state(state)]
+                [
+                    state.name,
+                    count(state.lag),
+                    _pace(state),
+                    count(state.dead_letters),
+                    count(state.left_out),
+                    _state(state),
+                ]
                 for state in states
             ],
-            right=["waiting", "events/s", "refused"],
+            right=["waiting", "events/s", "refused", "left out"],
             whole=["sink"],
         )
+        if any(state.left_out for state in states):
+            say("Left out are events of people without an id that the platform wants, such as replies of strangers.")
         if refused:
             click.echo("")
             table(

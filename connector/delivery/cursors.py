@@ -55,6 +55,8 @@ class SinkState:
     """Of its latest work."""
     taken_at: datetime | None = None
     """When it last took something."""
+    left_out: int = 0
+    """How many events were none for its platform, such as replies of people that no campaign names."""
 
 
 def declare(connection: Connection, sinks: Mapping[str, Sink]) -> None:
@@ -118,6 +120,12 @@ def fail(connection: Connection, name: str, cursor: Cursor, trouble: str) -> Non
     )
 
 
+def leave_out(connection: Connection, name: str, count: int) -> None:
+    """Count events that were none for the platform of a sink."""
+    left_out = func.coalesce(cursors.c.left_out, 0) + count
+    connection.execute(update(cursors).where(cursors.c.name == name).values(left_out=left_out))
+
+
 def resume(connection: Connection, name: str) -> bool:
     """Let a sink try at once what it failed to take; False: the ledger doesn't know it."""
     found = connection.execute(update(cursors).where(cursors.c.name == name).values(stopped=None, due_at=None))
@@ -140,6 +148,7 @@ def states(connection: Connection) -> list[SinkState]:
             again=refused.get(row.name, (0, 0))[1],
             events_per_second=row.events_per_second,
             taken_at=row.taken_at,
+            left_out=row.left_out or 0,
         )
         for row in connection.execute(select(cursors).order_by(cursors.c.name))
     ]

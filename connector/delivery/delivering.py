@@ -238,19 +238,26 @@ class _Turn:
 
     def _settle(self, connection: Connection, handed: Handed) -> None:
         """Of what was handed over once more: what was taken is refused no longer, and the rest is once more."""
-        refused = {letter.event.position for letter in handed.dead}
+        refused = {letter.event.position for letter in handed.dead if not letter.left_out}
         dead_letters.settle(connection, self._name, {event.position for event in handed.done} - refused)
         self._keep(connection, handed.dead)
 
     def _keep(self, connection: Connection, dead: Sequence[DeadLetter]) -> None:
-        if dead:
+        kept = [letter for letter in dead if not letter.left_out]
+        left_out = len(dead) - len(kept)
+        if left_out:
+            logger.info(
+                "The sink %s left %d events out, which name nobody that its platform knows.", self._name, left_out
+            )
+            cursors.leave_out(connection, self._name, left_out)
+        if kept:
             logger.warning(
                 "The sink %s refused %d events for good; `connector sinks %s` shows why.",
                 self._name,
-                len(dead),
+                len(kept),
                 self._name,
             )
-            dead_letters.keep(connection, self._name, dead, now=self._clock())
+            dead_letters.keep(connection, self._name, kept, now=self._clock())
 
     def _fail(self, error: BaseException) -> None:
         self.goes_on = False

@@ -78,6 +78,8 @@ class DeadLetter:
     event: Event
     reason: str
     """The platform's words."""
+    left_out: bool = False
+    """It is none for this platform, and nobody can mend that: it is counted, and not kept."""
 
 
 class Sink(ABC):

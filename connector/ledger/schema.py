@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 from connector.model.errors import SchemaMismatch
 
-HEAD = "0007"
+HEAD = "0008"
 """The version that this code works with; a test compares it with the newest migration."""
 
 

@@ -439,9 +439,11 @@ cursors = Table(
     Column("stopped", Boolean),
     Column("taken_at", Instant),
     Column("events_per_second", Float),
+    Column("left_out", BigInteger),
 )
 """How far each reader of the log has come: everything up to `position` was taken, and what `ahead`, a JSON array of
-later positions, names. `stopped`: it waits for a person. `events_per_second`: of its latest work, until `taken_at`."""
+later positions, names. `stopped`: it waits for a person. `events_per_second`: of its latest work, until `taken_at`.
+`left_out`: how many events were none for its platform."""
 
 dead_letters = Table(
     "dead_letters",

@@ -58,8 +58,10 @@ class Bloomreach(Sink):
             properties = self._properties(event)
             wrong = _too_long(properties)
             if not ids:
-                if self._settings.without_id == "refuse":
-                    dead.append(DeadLetter(event, f"This event has {self._missing()}, so its customer isn't known."))
+                reason = f"This event has {self._missing()}, so its customer isn't known."
+                # Who was sent to has an ID; somebody who only wrote may be nobody's customer.
+                left_out = self._settings.without_id == "leave_out" or event.message_id is None
+                dead.append(DeadLetter(event, reason, left_out))
             elif wrong is not None:
                 dead.append(DeadLetter(event, f"The property {wrong} is longer than 16 KB."))
             else:

@@ -45,8 +45,9 @@ class Segment(Sink):
             who = self._who(event.customer_id, event.recipient)
             call = to_json(self._call(event, who))
             if not who:
-                if self._settings.without_id != "leave_out":
-                    dead.append(DeadLetter(event, "This event has no customer_id, so its user isn't known."))
+                # Who was sent to has an ID; somebody who only wrote may be nobody's user.
+                left_out = self._settings.without_id == "leave_out" or event.message_id is None
+                dead.append(DeadLetter(event, "This event has no customer_id, so its user isn't known.", left_out))
             elif len(call) > MAX_CALL_BYTES:
                 dead.append(DeadLetter(event, "It is longer than the 32 KB that Segment takes."))
             else:

@@ -52,7 +52,7 @@ def test_lag_pace_and_state_are_shown(desk: Desk, crm: Crm) -> None:
     assert (state["name"], state["lag"], state["dead_letters"], state["is_stopped"]) == ("crm", 0, 0, False)
     assert state["events_per_second"] > 0
     lines = desk.run("sinks").stdout.splitlines()
-    assert lines[0].split() == ["sink", "waiting", "events/s", "refused", "state"]
+    assert lines[0].split() == ["sink", "waiting", "events/s", "refused", "left", "out", "state"]
     assert lines[1].startswith("crm") and lines[1].endswith("up to date")
 
 

@@ -180,6 +180,7 @@ def test_what_is_refused_may_be_given_up(host: Host, plan: Plan, project: Projec
     connector = connected(host, plan, project, customer_ids={"registered": "metadata.crm"}, without_id="leave_out")
     connector.send(CAMPAIGN, people(2))
     assert connector.refused_events("crm") == [], "they are left out, as the sink says"
+    assert state_of(connector).left_out == 2
     strict = connected(host, plan, project, customer_ids={"registered": "metadata.crm"})
     strict.replay("crm")
     strict.deliver()
@@ -206,6 +207,29 @@ def test_recipients_without_an_id_are_refused_before_anything_goes(host: Host, p
     with pytest.raises(RecipientsError):
         opened.add({"to": rows[0]["to"]}, key="one")
     opened.add(rows[1], key="two")
+
+
+@pytest.mark.parametrize("knows_phones", [False, True])
+def test_replies_of_people_that_no_campaign_names_are_left_out_and_counted(
+    host: Host, project: Project, knows_phones: bool
+) -> None:
+    plan = host.plan(reply_references=True)
+    ids = {"registered": "customer_id", **({"phone_id": "recipient_with_plus"} if knows_phones else {})}
+    connector = connected(host, plan, project, customer_ids=ids, only_statuses=["replied"])
+    known, stranger = (row["to"] for row in people(2))
+    connector.send(CAMPAIGN, people(1))
+    for number in (known, stranger):
+        plan.http.post("/_simulator/inbound", json={"from": number, "to": "Bookshop", "body": "Hello"})
+    connector.poll()
+    connector.deliver()
+    customers = [event["customer_ids"] for event in project.events]
+    assert [each["registered"] for each in customers if "registered" in each] == ["c-0"]
+    assert ({"phone_id": stranger} in customers) == knows_phones
+    state = state_of(connector)
+    assert (state.lag, state.dead_letters, state.left_out) == (0, 0, 0 if knows_phones else 1)
+    connector.replay("crm")
+    connector.deliver()
+    assert state_of(connector).left_out == (0 if knows_phones else 2), "how often"
 
 
 def test_who_is_skipped_anyway_needs_no_id(host: Host, plan: Plan, project: Project) -> None:
