@@ -242,6 +242,8 @@ def recheck(desk: Desk, number: int) -> None:
             values |= {"task": Task.poll, "due_at": max(now, send_at or now) + pause}
             if outcomes.is_cancelled(connection, batch.dispatch):
                 values |= {"task": Task.cancel, "due_at": now}
+            if len(live) > 1 and line is not None and not line.provider.supports("poll"):
+                copies.stand_beside(connection, line.integration_id, batch, live[1:], now)
         connection.execute(update(batches).where(batches.c.number == number).values(**values))
 
 
@@ -288,6 +290,25 @@ def identify(desk: Desk, line: Line, number: int) -> None:
         if standing.batch_by_number(connection, number).provider_batch_id is not None:
             return
     for copy in _find(desk, line, number).provider_batch_ids:
+        with desk.ledger.write() as connection:
+            track.accepted(
+                connection, number, provider_batch_id=copy, attempt=None, now=desk.clock(), policy=desk.policy
+            )
+
+
+def look_again(desk: Desk, line: Line, number: int) -> None:
+    """Look once more for copies of a batch that was sent again, where no reports can be asked for that tell of them.
+
+    The first copy may show in the provider's list long after the doubt window.
+    """
+    of_batch = attempts.c.batch == number
+    with desk.ledger.read() as connection:
+        if connection.execute(select(attempts.c.number).where(of_batch, copies.UNSEEN).limit(1)).first() is None:
+            return
+        known = set(connection.scalars(select(attempts.c.provider_batch_id).where(of_batch)))
+    for copy in _find(desk, line, number).provider_batch_ids:
+        if copy in known:
+            continue
         with desk.ledger.write() as connection:
             track.accepted(
                 connection, number, provider_batch_id=copy, attempt=None, now=desk.clock(), policy=desk.policy

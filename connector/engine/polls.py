@@ -69,6 +69,8 @@ def reports(desk: Desk, number: int, turns: Turns) -> Asked:
     doubt.identify(desk, line, number)
     if line.provider.supports("find"):
         doubt.prove_look_up(desk, line)
+        if not line.provider.supports("poll"):
+            doubt.look_again(desk, line, number)
     with desk.ledger.read() as connection:
         batch = load(connection, number, clock=desk.clock)
         called_back = callbacks_expected(connection, line, desk.clock())

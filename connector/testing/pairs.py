@@ -175,7 +175,8 @@ class _Campaign:
             dispatch, lambda: self._is_settled(dispatch) or (self._case.late and self._clock() > given_up_at)
         )
         stage.faults()
-        self._work_until(dispatch, lambda: self._is_final(dispatch))
+        polls = self._polls_of(dispatch)
+        self._work_until(dispatch, lambda: self._is_final(dispatch, polls))
         return self._compared(dispatch, [row["to"].removeprefix("+") for row in rows])
 
     def _send(self, name: str, rows: list[dict[str, str]]) -> Dispatch:
@@ -208,10 +209,15 @@ class _Campaign:
             )
             return connection.execute(moving_on.limit(1)).first() is None
 
-    def _is_final(self, dispatch: Dispatch) -> bool:
-        """Whether it is settled, and the provider has nothing more to say of anybody who was accepted."""
+    def _is_final(self, dispatch: Dispatch, polls: Mapping[int, int]) -> bool:
+        """Whether it is settled, and the provider has nothing more to say of anybody who was accepted.
+
+        `polls`: how often each batch had been asked about when the provider was well again.
+        """
         if "callback_lost" in self._case.values() and not self._polls():
-            return self._is_settled(dispatch)
+            # What the list shows then is looked for when its reports would be due.
+            asked = all(times > polls.get(number, 0) for number, times in self._polls_of(dispatch).items())
+            return self._is_settled(dispatch) and (asked or not self._case.late)
         with self._connector.ledger.read() as connection:
             awaited = (
                 select(messages.c.ordinal)
@@ -229,6 +235,15 @@ class _Campaign:
             )
             return self._is_settled(dispatch) and connection.execute(awaited.limit(1)).first() is None
 
+    def _polls_of(self, dispatch: Dispatch) -> dict[int, int]:
+        """How often each accepted batch was asked about that has more to tell."""
+        with self._connector.ledger.read() as connection:
+            due = (batches.c.state == BatchState.accepted) & (batches.c.task == Task.poll)
+            rows = connection.execute(
+                select(batches.c.number, batches.c.polls).where(batches.c.dispatch == dispatch.number, due)
+            )
+            return {row.number: row.polls for row in rows}
+
     def _polls(self) -> bool:
         """Whether what a lost callback told can be asked for."""
         return all(line.provider.supports("poll") for line in self._connector.lines.values())
@@ -241,6 +256,7 @@ class _Campaign:
                 *connection.scalars(select(accounts.c.probe_at)),
                 *connection.scalars(select(accounts.c.free_at)),
                 *connection.scalars(select(accounts.c.inbound_due_at)),
+                *connection.scalars(select(accounts.c.channels_due_at)),
             ]
         now = self._clock()
         return min((each for each in times if each is not None and each > now), default=None)

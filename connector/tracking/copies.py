@@ -2,12 +2,13 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from connector.ledger import log, totals
+from connector.ledger import counters, log, totals
 from connector.ledger.tables import BatchState, Task, WhyKept, attempts, batches
 from connector.model.event import EventKind, Status
 from connector.model.report import Receipt, ReceiptKind
@@ -26,6 +27,9 @@ from connector.tracking.standing import (
 )
 
 logger = logging.getLogger("connector.tracking")
+
+UNSEEN = attempts.c.provider_batch_id.is_(None) & (attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"))
+"""An attempt that may have been accepted, and of which the provider has shown no copy."""
 
 _SEND_AT = select(attempts.c.send_at).where(
     attempts.c.batch == bindparam("batch"), attempts.c.number == bindparam("number")
@@ -215,3 +219,34 @@ def counts(
     else:
         kept.keep(connection, WhyKept.double_send, integration, receipt, now, batch=batch, count=count)
     return batch, False
+
+
+def stand_beside(
+    connection: Connection, integration: str, batch: Row[Any], others: Sequence[str], now: datetime
+) -> None:
+    """Other copies of a batch stand beside the one that counts, as the provider lists them: all got it twice.
+
+    For providers that can't be asked for the reports that would tell so.
+    """
+    count: Counter[tuple[str, str]] = Counter()
+    for copy in others:
+        for row in connection.execute(log.members(batch)).all():
+            receipt = Receipt(
+                ReceiptKind.message,
+                batch_key=batch.key,
+                provider_batch_id=copy,
+                recipient=row.address,
+                comment="listed by the provider",
+            )
+            kept.keep(
+                connection,
+                WhyKept.double_send,
+                integration,
+                receipt,
+                now,
+                batch=batch,
+                ordinal=row.ordinal,
+                count=count,
+            )
+    for (named, name), times in count.items():
+        counters.add(connection, named, name, times)

@@ -10,7 +10,7 @@ from connector.ledger.tables import BatchState, Task, WhyKept, attempts, batches
 from connector.model.batch import Batch
 from connector.model.event import Status
 from connector.model.report import Receipt, ReceiptKind
-from connector.tracking import rising, standing, track
+from connector.tracking import copies, rising, standing, track
 from connector.tracking.asking import Asked, Asker
 
 RECEIVER_SEEN_WITHIN = timedelta(seconds=15)
@@ -116,11 +116,10 @@ def _may_tell_more(connection: Connection, batch: Row[Any]) -> bool:
         )
         .scalar_subquery()
     )
-    unseen = attempts.c.provider_batch_id.is_(None) & (attempts.c.ended.is_(None) | (attempts.c.ended == "in_doubt"))
     untold = (
         (attempts.c.ended == standing.ENDED_ACCEPTED)
         & (attempts.c.provider_batch_id != batch.provider_batch_id)
         & (told < batch.size)
     )
-    more = select(attempts.c.number).where(attempts.c.batch == batch.number, unseen | untold).limit(1)
+    more = select(attempts.c.number).where(attempts.c.batch == batch.number, copies.UNSEEN | untold).limit(1)
     return _open_messages(connection, batch) or connection.execute(more).first() is not None

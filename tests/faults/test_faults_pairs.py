@@ -37,3 +37,9 @@ def test_where_the_list_lags_for_too_long_whoever_is_messaged_twice_is_told_of(o
     result = run(find("sinch-sms"), {}, Case(("drop_after",), late=True, on_absent=on_absent))
     assert result.wrong == []
     assert (result.twice, result.held) == ((2, 0) if on_absent == "resend" else (0, 2))
+
+
+def test_that_is_told_also_where_lost_callbacks_can_not_be_asked_for() -> None:
+    result = run(find("sinch-conversation"), {}, Case(("drop_after",), late=True))
+    assert result.wrong == []
+    assert result.twice == 2

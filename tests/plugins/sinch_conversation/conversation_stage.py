@@ -70,7 +70,11 @@ class Stage:
 
     def happens(self, **what: Any) -> None:
         """A person does something, or the API tells something."""
-        httpx.post(f"{self.base_url}/_simulator/inbound", json=what).raise_for_status()
+        self.own("inbound", what)
+
+    def own(self, door: str, content: dict[str, Any]) -> None:
+        """Tell the simulator something."""
+        httpx.post(f"{self.base_url}/_simulator/{door}", json=content).raise_for_status()
 
     def events(self, person: str | None = None) -> list[Event]:
         events = self.connector.events(limit=1000)
@@ -113,7 +117,9 @@ def staging(folder: Path) -> Iterator[Callable[..., Stage]]:
     """Starts stages, with options of the simulator and a clock for the connector; ends them with the block."""
     with ExitStack() as stack:
 
-        def start(*, clock: Callable[[], datetime] = utc_now, **options: Any) -> Stage:
+        def start(
+            *, clock: Callable[[], datetime] = utc_now, tracking: dict[str, Any] | None = None, **options: Any
+        ) -> Stage:
             simulator = _Simulator()
             receiver = stack.enter_context(receiving())
             parts = urlsplit(receiver.url)
@@ -134,6 +140,7 @@ def staging(folder: Path) -> Iterator[Callable[..., Stage]]:
                         "integrations": {"conv": simulator.settings(base_url, checked)},
                         "storage": {"url": f"sqlite:///{folder / 'ledger.db'}"},
                         "server": {"public_url": f"http://{parts.netloc}"},
+                        "tracking": tracking or {},
                     },
                     plugins=Plugins([plugin], installed=False),
                     secrets=lambda reference: simulator.secrets(checked)[reference.removeprefix("env:")],
