@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from connector_sinch.conversation.settings import ConversationSettings
 from connector_sinch.conversation.simulator import SIMULATOR
+from connector_sinch.tokens import AUTH_URL
+from recording import Hiding
 from sinch_conversation_kit import NOW, secret
-from sinch_recording import AUTH_URL, Hiding
 
 API_URL, BATCH_URL = "https://eu.conversation.api.sinch.com", "https://eu.conversationbatch.api.sinch.com"
 SENDER, RUN, PERSON, NUMBER_OF_APP = "Shop", "cassette", "12015550101", "12015550100"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from connector_sinch.conversation.provider import SinchConversation
 from connector_sinch.conversation.simulator import SIMULATOR
+from recording import assert_nothing_real, recording_tests, vcr_config_of
 from sinch_conversation_kit import make_batch, secret
 from sinch_conversation_recording import (
     SIMULATED,
@@ -22,7 +23,6 @@ from sinch_conversation_recording import (
     recorded,
     replayed,
 )
-from sinch_recording import assert_nothing_real, recording_tests, vcr_config_of
 
 from connector.http import Http
 from connector.model.batch import Batch

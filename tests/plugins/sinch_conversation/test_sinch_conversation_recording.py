@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from connector_sinch.conversation.simulator import SIMULATOR
-from sinch_recording import assert_nothing_given_away, record_apart
+from recording import assert_nothing_given_away, record_apart
 
 from connector.simulator import running
 from connector.simulator.asking import have_somebody_write

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from connector_sinch.conversation.simulator import SIMULATOR
+from recording import assert_nothing_real, recording_tests, vcr_config_of
 from sinch_conversation_recording import (
     API_URL,
     BATCH_URL,
@@ -23,7 +24,6 @@ from sinch_conversation_recording import (
     recorded,
     replayed,
 )
-from sinch_recording import assert_nothing_real, recording_tests, vcr_config_of
 
 from connector.cli.main import cli
 from connector.simulator import running

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sinch_recording import AUTH_URL, Hiding
+from connector_sinch.tokens import AUTH_URL
+from recording import Hiding
 from sinch_sms_kit import secret
 
 PLAN, PROJECT, SENDER, RUN = "PLAN", "PROJECT", "Shop", "cassette"

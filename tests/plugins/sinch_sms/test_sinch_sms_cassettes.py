@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from connector_sinch.sms.provider import SinchSms
 from connector_sinch.sms.simulator import SIMULATOR
-from sinch_recording import assert_nothing_real, recording_tests, vcr_config_of
+from recording import assert_nothing_real, recording_tests, vcr_config_of
 from sinch_sms_kit import make_batch, secret
 from sinch_sms_recording import (
     DELIVERED,
