@@ -40,11 +40,20 @@ class AccountInterview(Interview):
         given: Sequence[Path],
         screen_sender: Callable[[str], str | None],
         service: Service,
+        pace: Callable[[], float | None],
     ) -> None:
-        """`screen_sender`: what is wrong with a sender for the provider, as a sentence."""
+        """`screen_sender`: what is wrong with a sender for the provider, as a sentence; `pace`: how much it takes."""
         super().__init__(draft, schemas, given, [PACE])
         self._screen_sender = screen_sender
         self._service = service
+        self._pace = pace
+
+    def _ask(self, question: Question, *, needed: bool) -> None:
+        asked = question.path not in self._given
+        if question.key == PACE and asked and self._draft.get(question.path) is None:
+            with waiting("Asking the service ..."):
+                self._draft.put(question.path, self._pace())
+        super()._ask(question, needed=needed)
 
     def _in_order(self, questions: Sequence[Question]) -> Sequence[Question]:
         # What the service itself lists can be asked for only once it is known how it is reached.

@@ -9,7 +9,7 @@ from connector.checking import offering
 from connector.checking.finding import Finding
 from connector.checking.trial import Trial
 from connector.cli import proving
-from connector.cli.account_interview import AccountInterview
+from connector.cli.account_interview import PACE, AccountInterview
 from connector.cli.draft import Draft
 from connector.cli.output import waiting
 from connector.cli.proving import taking_callbacks
@@ -61,17 +61,29 @@ class AccountWizard(Wizard):
     key = "provider"
     what = "integration"
     naming = "What you call this account yourself, as campaigns and reports name it."
+    _given: Sequence[Place] = ()
 
     @property
     def _offered(self) -> type[Provider]:
         return self._plugins.providers[self._kind]
 
     def _interview(self, draft: Draft, given: Sequence[Place]) -> AccountInterview:
+        self._given = given
         service = _Service(draft, self._offered, self._schemas)
-        return AccountInterview(draft, self._schemas, given, lambda sender: self._screen_sender(draft, sender), service)
+        return AccountInterview(
+            draft,
+            self._schemas,
+            given,
+            lambda sender: self._screen_sender(draft, sender),
+            service,
+            lambda: self._pace(draft),
+        )
 
     def _try(self, draft: Draft) -> list[Finding]:
         """What the real service says, and whether callbacks arrive, in a ledger that is thrown away."""
+        pace = (*draft.subject.path, PACE)
+        if not self._asks and pace not in self._given and draft.get(pace) is None:
+            draft.put(pace, self._pace(draft))
         with self._on_trial(draft) as connector, taking_callbacks(connector) as taking:
             click.echo(err=self._err)
             with waiting("Trying it ..."):
@@ -85,6 +97,16 @@ class AccountWizard(Wizard):
                 return connector.lines[draft.subject.name].provider.screen_sender(sender)
         except ConnectorError:
             # Other answers don't fit yet: that is said, and the sender tried, once everything is answered.
+            return None
+
+    def _pace(self, draft: Draft) -> float | None:
+        """How many messages a second the service lets through; None: it doesn't say, or a pace is set elsewhere."""
+        try:
+            with self._on_trial(draft) as connector:
+                line = connector.lines[draft.subject.name]
+                return line.provider.pace() if line.messages_per_second is None else None
+        except ConnectorError:
+            # What is wrong shows when everything is tried.
             return None
 
     def _server_runs(self, draft: Draft) -> bool:

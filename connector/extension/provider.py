@@ -217,6 +217,14 @@ class Provider(ABC):
         """
         raise PluginError("this provider does not write make")
 
+    def pace(self) -> float | None:
+        """How many messages a second the service lets this account send, as it says itself; None: it says nothing.
+
+        Asked while the account is set up, and written down as its `messages_per_second` where nobody gave one. Raises
+        any `ConnectorError`: then nothing is.
+        """
+        return None
+
     def call_back(self, address: str, *, mend: bool) -> list[CheckResult]:
         """Whether the service is set to call back at an address of ours; with `mend`, it is set so first.
 

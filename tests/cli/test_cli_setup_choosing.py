@@ -76,7 +76,7 @@ def test_an_app_is_chosen_or_made_waited_for_and_called_back_from(place: Place) 
         terminal.type("Shop", at="Name of the app: ")
         terminal.type("plan", at="Service plan ID: ")
         terminal.type("TOKEN-OF-THE-PLAN", at="API token: ")
-        terminal.type(ENTER, at="Messages per second [none]: ")
+        terminal.type(ENTER, at="Messages per second [25] (- takes it away): ")
         terminal.type(ENTER, at="Enter to go on")
         terminal.type(ENTER, at="Sender [none]: ")
         terminal.type(f"http://127.0.0.1:{port}", at="Public URL [none]: ")
@@ -88,7 +88,7 @@ def test_an_app_is_chosen_or_made_waited_for_and_called_back_from(place: Place) 
     assert "ACTIVE, priority 1 of 1" in " ".join(terminal.shown.split())
     saved = tomllib.loads((place.folder / "connector.toml").read_text())["integrations"]["conv"]
     (app,) = (each for each in place.asked("apps")["apps"] if each["display_name"] == "Shop")
-    assert saved["app_id"] == app["id"]
+    assert (saved["app_id"], saved["messages_per_second"]) == (app["id"], 25)
     (webhook,) = place.asked(f"apps/{app['id']}/webhooks")["webhooks"]
     assert webhook["target"].startswith(f"http://127.0.0.1:{port}/webhooks/")
     assert webhook["secret"] == "signs"
@@ -123,7 +123,30 @@ def test_without_questions_the_service_is_set_right_at_once(place: Place) -> Non
     given = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     told = place.run("setup", "sinch-conversation", *place.given, *given, "--yes")
     assert told["saved"] is True
+    saved = tomllib.loads((place.folder / "connector.toml").read_text())["integrations"]["conv"]
+    assert saved["messages_per_second"] == 25
     assert findings(told)["channel SMS"][0] == "ok"
     assert findings(told)["webhook"][0] == "ok"
     (webhook,) = place.asked(f"apps/{place.options.app_id}/webhooks")["webhooks"]
     assert webhook["target"] == told["callbacks"]["conv"]
+
+
+@pytest.mark.parametrize("said", ["messages_per_second=10", "messages_per_second=", "ACCOUNT=7"])
+def test_a_pace_that_somebody_gave_stays(place: Place, said: str) -> None:
+    settings = {
+        "project_id": place.options.project_id,
+        "app_id": place.options.app_id,
+        "region": "eu",
+        "key_id": place.options.key_id,
+        "key_secret": "env:CONV_KEY_SECRET",
+    }
+    given = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    if said.startswith("ACCOUNT"):
+        table = f'[accounts."sinch-conversation:{place.options.app_id}"]\nmessages_per_second = 7\n'
+        (place.folder / "connector.toml").write_text(table)
+    else:
+        given += ["--set", said]
+    told = place.run("setup", "sinch-conversation", *place.given, *given, "--yes", "--save-anyway")
+    assert told["saved"] is True
+    saved = tomllib.loads((place.folder / "connector.toml").read_text())["integrations"]["conv"]
+    assert saved.get("messages_per_second") == (10 if said.endswith("10") else None)

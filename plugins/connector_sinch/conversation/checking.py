@@ -117,7 +117,12 @@ def _limits(app: App, messages_per_second: float | None) -> Iterator[CheckResult
         f"{rates.outbound} messages a second out, {rates.inbound or 'any'} in, {rates.webhooks or 'any'} callbacks"
         f"{waiting}."
     )
-    if messages_per_second is not None and messages_per_second > rates.outbound:
+    if messages_per_second is None:
+        sentence += (
+            " No messages_per_second is set here: unless [accounts] has one, what is sent at once waits at Sinch, "
+            "where it can't be paused. connector setup writes the app's rate down."
+        )
+    elif messages_per_second > rates.outbound:
         sentence += f" messages_per_second is {messages_per_second:g}: what is more than the app's rate waits at Sinch."
     yield CheckResult("rate limits", True, sentence)
 

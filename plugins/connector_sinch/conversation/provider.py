@@ -188,6 +188,10 @@ class SinchConversation(Provider):
         """A new app, with SMS as its channel."""
         return offering.make(answers, settings, http)
 
+    def pace(self) -> float | None:
+        """What the app sends on in a second, by its rate limits. Raises any `ConnectorError`."""
+        return Project(self._connection).apps.get(self._settings.app_id).rate_limits.outbound
+
     def call_back(self, address: str, *, mend: bool) -> list[CheckResult]:
         """The app's webhook for this address, and what signs the callbacks of messages."""
         secrets = self._settings.webhook_secrets
