@@ -39,9 +39,11 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
             return default
         if typed.isdecimal() and 1 <= int(typed) <= len(options):
             return int(typed) - 1
-        beginning = [place for place, option in enumerate(options) if option.lower().startswith(typed.lower())]
-        if typed and len(beginning) == 1:
-            return beginning[0]
+        meant = typed.lower()
+        named = [place for place, option in enumerate(options) if option.lower().partition(":")[0] == meant]
+        begun = [place for place, option in enumerate(options) if option.lower().startswith(meant)]
+        if typed and len(named or begun) == 1:
+            return (named or begun)[0]
         tell(f"Type a number from 1 to {len(options)}.", "  ")
 
 

@@ -42,6 +42,7 @@ class Server:
             unmatched = self._connector.kept(WhyKept.unmatched)
             draining = self._connector.worker_is_running()
             silences = self._connector.silences()
+            sinks = self._connector.sinks()
         except ConnectorError as error:
             return Response(503, f"{error}\n".encode())
         lines = [
@@ -64,6 +65,18 @@ class Server:
                 f'connector_silent_messages{{integration="{_label(each.integration)}"}} {each.messages}'
                 for each in silences
             ),
+            "# HELP connector_sink_waiting_events Events that a sink has still to take.",
+            "# TYPE connector_sink_waiting_events gauge",
+            *(f'connector_sink_waiting_events{{sink="{_label(each.name)}"}} {each.lag}' for each in sinks),
+            "# HELP connector_sink_refused_events Events that a sink refused for good.",
+            "# TYPE connector_sink_refused_events gauge",
+            *(f'connector_sink_refused_events{{sink="{_label(each.name)}"}} {each.dead_letters}' for each in sinks),
+            "# HELP connector_sink_failures How often in a row a sink has failed to take the next events.",
+            "# TYPE connector_sink_failures gauge",
+            *(f'connector_sink_failures{{sink="{_label(each.name)}"}} {each.failures}' for each in sinks),
+            "# HELP connector_sink_stopped Whether a sink waits for a person.",
+            "# TYPE connector_sink_stopped gauge",
+            *(f'connector_sink_stopped{{sink="{_label(each.name)}"}} {int(each.is_stopped)}' for each in sinks),
         ]
         return Response(200, ("\n".join(lines) + "\n").encode(), "text/plain; version=0.0.4; charset=utf-8")
 

@@ -128,13 +128,16 @@ def test_a_person_chooses_the_platform_and_is_asked_what_it_needs(desk: Desk, pl
         terminal.type("api.exponea.com", platform, at="Base URL: ")
         terminal.type("a project", OPTIONS.project_token, at="Project token: ")
         terminal.wait_for("Written as NAME=VALUE")
-        terminal.type("phone_id", "phone_id=phone", "phone_id=recipient", at="[registered=customer_id]: ")
+        terminal.type("phone_id", "phone_id=phone", "phone_id=metadata.phone", at="[registered=customer_id]: ")
         terminal.wait_for("Any of enqueued, enqueue_failed, delivered")
         terminal.type("delivered, lost", "delivered, failed", at="Only statuses [enqueued, ")
         terminal.type("beginning", at="Start [now]: ")
         terminal.type("statuses", at="Enter to go on [")
         terminal.type("delivered=arrived", at="Statuses [none]: ")
         terminal.wait_for("Statuses: delivered=arrived")
+        # Another setting's name begins with this one's.
+        terminal.type("recipient", at="Enter to go on [")
+        terminal.type("left_out", at="Recipient [clear]: ")
         terminal.type(ENTER, at="Enter to go on [")
         terminal.wait_for("Bloomreach answers for this project.")
         terminal.type("y", at="Save this? [Y/n]: ")
@@ -150,10 +153,11 @@ def test_a_person_chooses_the_platform_and_is_asked_what_it_needs(desk: Desk, pl
         "project_token": OPTIONS.project_token,
         "api_key_id": OPTIONS.api_key_id,
         "api_secret": "env:CRM_API_SECRET",
-        "customer_ids": {"phone_id": "recipient"},
+        "customer_ids": {"phone_id": "metadata.phone"},
         "only_statuses": ["delivered", "failed"],
         "start": "beginning",
         "statuses": {"delivered": "arrived"},
+        "recipient": "left_out",
     }
 
 

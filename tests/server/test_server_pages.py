@@ -3,7 +3,7 @@
 import asyncio
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,9 @@ from receiving_kit import ADA, Api, Clock, address, call, connect, receipt, send
 
 from connector.connector import Connector
 from connector.extension.plugins import Plugins
+from connector.extension.sink import DeadLetter, Sink
+from connector.model.errors import SinkStopped
+from connector.model.event import Event, Status
 from connector.server.app import Server
 from connector.server.serve import serving
 
@@ -99,6 +102,40 @@ def test_counts_are_in_prometheus_text(web: httpx.Client, connector: Connector, 
     assert samples["connector_reports_total", frozenset((of | {"what": "unmatched"}).items())] == 1
     assert samples["connector_unmatched_reports", frozenset()] == 1
     assert samples["connector_worker_running", frozenset()] == 0
+
+
+class Picky(Sink):
+    """Refuses one status for good, and everything once its credentials are refused."""
+
+    def __init__(self) -> None:
+        self.is_locked = False
+
+    def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:
+        if self.is_locked:
+            raise SinkStopped("Who are you?")
+        return [DeadLetter(event, "No.") for event in events if event.status is Status.enqueued]
+
+
+def test_how_sinks_do(tmp_path: Path, api: Api, clock: Clock) -> None:
+    picky = Picky()
+    plugins = Plugins([api], installed=False)
+    with Connector(
+        settings_of(tmp_path), plugins=plugins, secrets=lambda _: "s", clock=clock, sinks={"crm": picky}
+    ) as connector:
+
+        def told() -> dict[str, float]:
+            text = asyncio.run(call(Server(connector), "/metrics", method="GET")).body.decode()
+            of = frozenset({("sink", "crm")})
+            return {
+                name.removeprefix("connector_sink_"): value for (name, by), value in parsed(text).items() if by == of
+            }
+
+        assert told() == {"waiting_events": 0, "refused_events": 0, "failures": 0, "stopped": 0}
+        send_to(connector, ADA)
+        assert told() == {"waiting_events": 0, "refused_events": 1, "failures": 0, "stopped": 0}
+        picky.is_locked = True
+        send_to(connector, ADA)
+        assert told() == {"waiting_events": 1, "refused_events": 1, "failures": 1, "stopped": 1}
 
 
 def test_names_that_need_care(tmp_path: Path, api: Api, clock: Clock) -> None:
