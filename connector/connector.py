@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select
 
 from connector import overview, person
 from connector import report as reporting
@@ -31,15 +31,16 @@ from connector.delivery.choosing import EVERYTHING, Choice
 from connector.delivery.cursors import SinkState as SinkState
 from connector.delivery.dead_letters import RefusedEvent
 from connector.delivery.in_process import sinks_of
-from connector.dispatch import adding, cancelling, doubt, opening, pace, planning, prospects, rechecking
+from connector.dispatch import adding, doubt, opening, pace, planning, rechecking
 from connector.dispatch.auditing import audit
-from connector.dispatch.feedback import feedback
 from connector.dispatch.gathering import Added as Added
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
 from connector.dispatch.preview import preview
 from connector.dispatch.rechecking import Rechecked as Rechecked
 from connector.dispatch.sending import Desk, Line, callbacks_expected
+from connector.dispatched import Dispatch as Dispatch
+from connector.dispatched import OpenDispatch as OpenDispatch
 from connector.engine import polls
 from connector.engine.polls import Polled as Polled
 from connector.engine.readers import Readers
@@ -49,13 +50,11 @@ from connector.extension.plugins import Plugins
 from connector.extension.provider import Integration, Provider
 from connector.extension.sink import Sink
 from connector.http import Http
-from connector.ledger import counters, forking, log, recount, registry, totals
+from connector.ledger import counters, forking, log, recount, registry
 from connector.ledger.database import Ledger
 from connector.ledger.tables import (
-    BatchState,
     DispatchState,
     WhyKept,
-    batches,
     dispatches,
     kept_reports,
 )
@@ -77,11 +76,11 @@ from connector.model.event import Event
 from connector.model.phone import Numbers
 from connector.model.recipient import Recipient
 from connector.order import Order, Recipients, read_campaign, screen_of
-from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
+from connector.overview import AccountState, DispatchLine, KeptReport
 from connector.pages import report as report_page
 from connector.person import Person
 from connector.report import Report
-from connector.tracking import callbacks, holds
+from connector.tracking import callbacks
 from connector.tracking.edge import Edge
 from connector.tracking.policy import OnAbsent, Policy
 from connector.tracking.polling import receiver_is_there
@@ -90,7 +89,6 @@ from connector.tracking.silence import Silence, silences
 
 logger = logging.getLogger("connector")
 
-FOLLOW_SECONDS = 0.25
 TAKE_OVER_SECONDS = 1.0
 SHORTEST_ID = 4
 
@@ -298,7 +296,7 @@ class Connector:
         key: str | None = None,
         again: bool = False,
         drain: bool = True,
-    ) -> "Dispatch":
+    ) -> Dispatch:
         """Plan a dispatch, and send it unless told not to; returns when nothing is waiting any more.
 
         `campaign`: a `Campaign`, a mapping, or a file; `recipients`: a file, or an iterable of `Recipient`s or
@@ -320,7 +318,7 @@ class Connector:
         *,
         key: str | None = None,
         again: bool = False,
-    ) -> "Dispatch":
+    ) -> Dispatch:
         """Read, screen and store a dispatch without sending it; or find the one that is there under its key."""
         order = Order.read(campaign, recipients, self.settings)
         with order.source as source:
@@ -349,7 +347,7 @@ class Connector:
                 logger.warning("No row has a value for %s.", ", ".join(missing))
             return Dispatch(self, number)
 
-    def open(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], *, key: str) -> "OpenDispatch":
+    def open(self, campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str], *, key: str) -> OpenDispatch:
         """A dispatch that stays open for messages that are added one at a time; or the one under its key.
 
         It is sent by whoever works on this ledger, and stays open over restarts until it is closed or cancelled.
@@ -441,7 +439,7 @@ class Connector:
         with self.ledger.read() as connection:
             return planning.goes_on(connection, found)
 
-    def _repeated(self, found: Row[Any], key: str | None, digest: str) -> "Dispatch":
+    def _repeated(self, found: Row[Any], key: str | None, digest: str) -> Dispatch:
         """A dispatch that was started before under this key."""
         dispatch = Dispatch(self, found.number)
         if found.state == DispatchState.planning:
@@ -598,7 +596,7 @@ class Connector:
 
     # Looking
 
-    def dispatch(self, dispatch_id: str) -> "Dispatch":
+    def dispatch(self, dispatch_id: str) -> Dispatch:
         """A dispatch by its id, its key, or a beginning of its id that no other has, of 4 characters or more.
 
         Raises `NotFound`, also for a beginning that several have.
@@ -622,7 +620,7 @@ class Connector:
         row = found[0]
         return self._dispatch(self._row(row.number))
 
-    def _dispatch(self, row: Row[Any]) -> "Dispatch":
+    def _dispatch(self, row: Row[Any]) -> Dispatch:
         return Dispatch(self, row.number) if row.open is None else OpenDispatch(self, row.number)
 
     def _row(self, number: int) -> Row[Any]:
@@ -636,7 +634,7 @@ class Connector:
             rows = connection.execute(select(dispatches).order_by(dispatches.c.number.desc())).all()
             return [overview.line_of(row, self._report(connection, row), row.number in gone) for row in rows]
 
-    def of_campaign(self, name: str) -> list["Dispatch"]:
+    def of_campaign(self, name: str) -> list[Dispatch]:
         """The dispatches of a campaign, newest first; those whose recipients are still being read are left out.
 
         Raises `NotFound` where there is none.
@@ -651,7 +649,7 @@ class Connector:
             raise NotFound(f"There is no dispatch of a campaign {name!r}; `connector dispatches` lists them.")
         return [self._dispatch(self._row(number)) for number in numbers]
 
-    def page(self, of: Iterable["Dispatch"]) -> str:
+    def page(self, of: Iterable[Dispatch]) -> str:
         """The report of one or more dispatches of a campaign as HTML: one file that needs nothing else.
 
         Pictures are inside, phone numbers are not. All of it is of one moment.
@@ -934,7 +932,7 @@ class Connector:
                 # Nobody wants it tomorrow, when somebody works on this ledger again.
                 dispatch.pause()
 
-    def _tried(self, dispatch: "Dispatch", started: datetime, wait_seconds: float) -> Trial:
+    def _tried(self, dispatch: Dispatch, started: datetime, wait_seconds: float) -> Trial:
         with self.ledger.read() as connection:
             called_back = callbacks_expected(connection, self.lines[dispatch.integration], self._clock())
         with _within(wait_seconds) as over:
@@ -1016,169 +1014,3 @@ def _within(seconds: float) -> Iterator[threading.Event]:
     finally:
         timer.cancel()
         timer.join()
-
-
-class Dispatch:
-    """One run of a campaign over its recipients."""
-
-    def __init__(self, connector: Connector, number: int) -> None:
-        self._connector = connector
-        self.number = number
-        row = connector._row(number)
-        self.id: str = row.id
-        self.integration: str = row.integration
-        self.account: str = row.account
-        self.send_at: datetime | None = row.send_at
-
-    def report(self) -> Report:
-        """What became of everybody so far."""
-        with self._connector.ledger.read() as connection:
-            row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
-            return self._connector._report(connection, row)
-
-    def events(self, *, after: int = -1, limit: int = 1000) -> list[Event]:
-        """This dispatch's events, oldest first."""
-        return self._connector.events(after=after, limit=limit, dispatch=self.id)
-
-    def all_events(self) -> Iterator[Event]:
-        """Every event so far, page by page."""
-        after = -1
-        while page := self.events(after=after):
-            yield from page
-            after = page[-1].position
-
-    def in_doubt(self) -> list[DoubtfulBatch]:
-        """The batches that may have been accepted, oldest first."""
-        with self._connector.ledger.read() as connection:
-            return overview.in_doubt(connection, self.number)
-
-    def _stays(self, *, final: bool) -> bool:
-        """Whether there is still something that waiting can bring."""
-        connector = self._connector
-        line = connector.lines.get(self.integration) if final else None
-        if line is not None and line.callback_base is None and not line.provider.supports("poll"):
-            # No report can come at all.
-            final = False
-        with connector.ledger.read() as connection:
-            return prospects.stays(
-                connection, self.number, now=connector._clock(), window=connector.policy.doubt_window, final=final
-            )
-
-    def is_held_for_later(self) -> bool:
-        """Whether all that is left of it waits for a time to send at that is not near."""
-        with self._connector.ledger.read() as connection:
-            return prospects.held_for_later(connection, self.number, now=self._connector._clock())
-
-    def progress(self) -> tuple[str, dict[str, int]]:
-        """State and counts so far, cheaply: for showing progress."""
-        with self._connector.ledger.read() as connection:
-            row = connection.execute(select(dispatches).where(dispatches.c.number == self.number)).one()
-            counts = totals.read(connection, self.number)
-        return reporting.state_of(row, counts), counts
-
-    def drain(self, *, final: bool = False, stop: threading.Event | None = None) -> None:
-        """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.
-
-        With `final`, also until every accepted message has its last report. What is in doubt is waited for
-        only where it can be settled soon.
-        """
-        stop = stop or threading.Event()
-        with self._connector._handing_over(stop):
-            while self._stays(final=final) and not stop.is_set():
-                try:
-                    worker = self._connector.worker(replies=False)
-                    worker.run(until=lambda: not self._stays(final=final), stop=stop)
-                except WorkerBusy:
-                    # Another process drains: follow it, and take over when it ends.
-                    stop.wait(FOLLOW_SECONDS)
-
-    def wait(self, *, stop: threading.Event | None = None) -> Report:
-        """Drain or follow until every message is final or in doubt; returns the report."""
-        self.drain(final=True, stop=stop)
-        return self.report()
-
-    def pause(self) -> None:
-        """Send nothing more, until `resume`; what is in doubt is still looked up."""
-        self._set_state(DispatchState.paused, "Paused by a person.", (DispatchState.running,))
-
-    def resume(self) -> None:
-        """Go on after a pause or a stop, of all or of some countries, the cause being mended."""
-        connector = self._connector
-        with connector.ledger.write() as connection:
-            holds.resume(connection, self.number, now=connector._clock())
-
-    def cancel(self) -> bool:
-        """End it for good: what waits is skipped, and the worker calls back what the provider will still cancel.
-
-        What is in doubt is looked up as ever, and never sent again. False: there is nothing to end.
-        """
-        connector = self._connector
-        return cancelling.cancel(connector.ledger, self.number, now=connector._clock())
-
-    def _set_state(self, state: DispatchState, cause: str | None, before: tuple[DispatchState, ...]) -> None:
-        with self._connector.ledger.write() as connection:
-            connection.execute(
-                update(dispatches)
-                .where(dispatches.c.number == self.number, dispatches.c.state.in_(before))
-                .values(state=state, cause=cause)
-            )
-
-    def retry(self, verdict: str, *, batch_key: str | None = None) -> int:
-        """Settle batches in doubt by a person's word: `accepted`, `resend` or `give_up`; returns how many.
-
-        Raises `NotFound` when nothing is in doubt, or not this batch.
-        """
-        if verdict not in ("accepted", "resend", "give_up"):
-            raise ValueError("verdict is accepted, resend or give_up")
-        with self._connector.ledger.read() as connection:
-            query = select(batches.c.number).where(
-                batches.c.dispatch == self.number, batches.c.state == BatchState.in_doubt
-            )
-            if batch_key is not None:
-                query = query.where(batches.c.key == batch_key)
-            numbers = connection.scalars(query).all()
-        if not numbers:
-            what = f"the batch {batch_key}" if batch_key else "nothing"
-            raise NotFound(f"Of dispatch {self.id}, {what} is {'not ' if batch_key else ''}in doubt.")
-        for number in numbers:
-            doubt.settle(self._connector.desk, number, verdict)
-        return len(numbers)
-
-    def feedback(self, recipients: Iterable[str]) -> int:
-        """Tell the provider that these recipients did what the message was for; returns how many they are.
-
-        Numbers in any usual spelling. Raises `NotFound` when the provider takes no feedback, `RecipientsError` with
-        all those who got no message of this dispatch, before anything is told, and `ReadFailed` when the provider
-        can't be told; it may all be told again.
-        """
-        connector = self._connector
-        people = [recipients] if isinstance(recipients, str) else recipients
-        numbers = Numbers(connector.settings.screening.default_region)
-        return feedback(connector.ledger, connector.lines.get(self.integration), self.number, people, numbers)
-
-
-class OpenDispatch(Dispatch):
-    """A dispatch that messages are added to, one at a time, from any thread of any process."""
-
-    def add(self, recipient: Recipient | Mapping[str, Any], *, key: str) -> Added:
-        """Add a message; when this returns it is durable, and leaves within a moment where somebody works.
-
-        `key` is the host's own name for the message, such as that of the order that it confirms: the same again
-        adds nothing, and gives what became of the first. One person may get any number of messages.
-
-        Raises `InputError` for what can't be read, `KeyConflict` for another message under a known key,
-        `DispatchClosed` after `close` and `cancel`, and `LedgerError` where it could not be written. What was not
-        added, or isn't known to be, may be added again under its key.
-        """
-        return self._connector._adds.add(self.number, recipient, key)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages may still be added."""
-        row = self._connector._row(self.number)
-        return bool(row.open) and row.state != DispatchState.cancelled
-
-    def close(self) -> bool:
-        """Take no more messages: it finishes when those that it has are sent. False: it was closed before."""
-        with self._connector.ledger.write() as connection:
-            return opening.close(connection, self.number, now=self._connector._clock())
