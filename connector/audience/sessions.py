@@ -1,10 +1,10 @@
 """Who has written lately enough on a channel to get any message there."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from connector.audience.screening import MessageRow, Screen
 from connector.ledger.database import Ledger
@@ -20,6 +20,12 @@ _OPEN = select(sessions.c.address).where(
 )
 
 
+def inside(connection: Connection, account: str, channel: str, people: Collection[str], at: datetime) -> set[str]:
+    """Those of some people who have an open session on a channel at a time."""
+    asked = {"account": account, "channel": channel, "at": at, "people": list(people)}
+    return set(connection.scalars(_OPEN, asked)) if people else set()
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """The sessions of an account, and what a campaign's message needs of them."""
@@ -33,14 +39,13 @@ class Sessions:
         needed = [
             None if row[-1] is not None else self.rule.identity_of(row[3], screen.identities(row)) for row in rows
         ]
-        people = list(dict.fromkeys(person for person in needed if person is not None))
+        people = {person for person in needed if person is not None}
         if not people:
             return list(rows)
-        asked = {"account": self.account, "channel": self.rule.channel, "at": at, "people": people}
         with self.ledger.read() as connection:
-            inside = {None, *connection.scalars(_OPEN, asked)}
+            outside = people - inside(connection, self.account, self.rule.channel, people, at)
         return [
-            row if person in inside else self._outside(row, screen) for row, person in zip(rows, needed, strict=True)
+            self._outside(row, screen) if person in outside else row for row, person in zip(rows, needed, strict=True)
         ]
 
     def _outside(self, row: MessageRow, screen: Screen) -> MessageRow:

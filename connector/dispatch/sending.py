@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from connector.audience.screening import BETWEEN_IDENTITIES
-from connector.dispatch import pace
+from connector.dispatch import lapsed, pace
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.ledger import log
@@ -169,6 +169,12 @@ def _claim_or_settle(
         and holds.set_aside(connection, batch, dispatch, now)
     ):
         return None, False
+    # What was once in doubt keeps its key, and all of its recipients.
+    rule = line.provider.session_of(_campaign(dispatch.campaign).message) if batch.doubt_since is None else None
+    if rule is not None:
+        as_sent = load(connection, batch.number, clock=desk.clock)
+        if lapsed.set_aside(connection, batch, as_sent, rule, sent_at=send_at or now, now=now):
+            return None, False
     return _claim(desk, connection, batch, dispatch, line, send_at, now), True
 
 

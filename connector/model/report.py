@@ -79,6 +79,8 @@ class Receipt:
     """The provider's id of the message that a person answers."""
     open_until: datetime | None = None
     """Kind `person`, on a channel where what people write lets anything be sent to them for a while: until when."""
+    known_as: str | None = None
+    """Kind `person`: another address that messages may be sent to them by, such as what the provider has on file."""
     about: EventKind = EventKind.person
     """Kinds `person` and `notice`: whom the event is about."""
     text: str | None = None

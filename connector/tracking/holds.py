@@ -134,10 +134,11 @@ def set_aside(connection: Connection, batch: Row[Any], dispatch: Row[Any], now: 
 def _twin(connection: Connection, batch: Row[Any]) -> int:
     """The shape of those who are held of a batch's shape."""
     of_dispatch = shapes.c.dispatch == batch.dispatch
-    known = connection.scalar(select(shapes.c.shape).where(of_dispatch, shapes.c.twin_of == batch.shape))
+    own = connection.execute(select(shapes).where(of_dispatch, shapes.c.shape == batch.shape)).one()
+    twins = of_dispatch & (shapes.c.twin_of == batch.shape) & shapes.c.outside.is_not_distinct_from(own.outside)
+    known = connection.scalar(select(shapes.c.shape).where(twins))
     if known is not None:
         return int(known)
-    own = connection.execute(select(shapes).where(of_dispatch, shapes.c.shape == batch.shape)).one()
     made = 1 + (connection.scalar(select(func.max(shapes.c.shape)).where(of_dispatch)) or 0)
     connection.execute(
         insert(shapes).values(

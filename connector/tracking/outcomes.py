@@ -1,8 +1,10 @@
 """What became of an attempt to send a batch, where it wasn't accepted; and the end of a batch that is never sent."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from connector.ledger import log, totals
 from connector.ledger.tables import BatchState, DispatchState, MessageState, Task, dispatches, messages
@@ -54,14 +56,19 @@ def stopped(connection: Connection, dispatch: int, state: DispatchState, cause: 
 def withdrawn(connection: Connection, number: int, reason: SkipReason, *, now: datetime) -> None:
     """A batch that is surely not sent any more: its messages are skipped, for this reason."""
     batch = batch_by_number(connection, number)
-    rows = connection.execute(log.members(batch)).all()
+    skip(connection, batch.dispatch, connection.execute(log.members(batch)).all(), reason, now=now)
+    move(connection, batch, BatchState.cancelled, task=None, due_at=None)
+
+
+def skip(connection: Connection, dispatch: int, rows: Sequence[Row[Any]], reason: SkipReason, *, now: datetime) -> None:
+    """Messages of a batch that waits are not sent any more, for this reason; the batch is left to the caller."""
     connection.execute(
         update(messages)
-        .where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == bindparam("o"))
+        .where(messages.c.dispatch == dispatch, messages.c.ordinal == bindparam("o"))
         .values(state=MessageState.withdrawn, reason=reason.value),
         [{"o": row.ordinal} for row in rows],
     )
-    integration = integration_name(connection, batch.dispatch)
+    integration = integration_name(connection, dispatch)
     log.append(
         connection,
         [
@@ -69,7 +76,7 @@ def withdrawn(connection: Connection, number: int, reason: SkipReason, *, now: d
                 "kind": EventKind.message,
                 "status": Status.skipped,
                 "integration": integration,
-                "dispatch": batch.dispatch,
+                "dispatch": dispatch,
                 "ordinal": row.ordinal,
                 "size": 1,
                 "occurred_at": now,
@@ -79,8 +86,7 @@ def withdrawn(connection: Connection, number: int, reason: SkipReason, *, now: d
             for row in rows
         ],
     )
-    move(connection, batch, BatchState.cancelled, task=None, due_at=None)
-    totals.add(connection, batch.dispatch, {totals.SKIPPED + reason: len(rows)})
+    totals.add(connection, dispatch, {totals.SKIPPED + reason: len(rows)})
 
 
 def never_sent(connection: Connection, number: int, *, now: datetime) -> None:

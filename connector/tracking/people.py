@@ -40,8 +40,9 @@ def note(
     if connection.scalar(select(exists().where(events.c.event_id.in_(known)))):
         count[integration, "repeated"] += 1
         return
-    if row is not None and receipt.open_until is not None and receipt.channel and receipt.recipient:
-        _open_session(connection, row.account, receipt.channel, receipt.recipient, receipt.open_until)
+    if row is not None and receipt.open_until is not None and receipt.channel:
+        for address in filter(None, (receipt.recipient, receipt.known_as)):
+            _open_session(connection, row.account, receipt.channel, address, receipt.open_until)
     if row is not None and _channel_fails(receipt) and receipt.channel:
         channels.told(connection, row.account, receipt.channel, receipt.comment or status, now=now)
     dispatch, ordinal = _concerned(connection, receipt, batch, sharing.values())

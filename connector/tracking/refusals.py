@@ -127,7 +127,7 @@ def advance(connection: Connection, dispatch: int, shape: int, *, now: datetime)
         return
     probe = None if trial.probe is None else batch_by_number(connection, trial.probe)
     if probe is None or probe.state in _OVER or probe.held:
-        child = None if probe is None else _waiting_child(connection, probe.number)
+        child = None if probe is None else _waiting_child(connection, probe)
         if child is None:
             _next(connection, probe or trial, now)
         else:
@@ -194,8 +194,11 @@ def _probe(connection: Connection, dispatch: int, shape: int, number: int, *, de
     connection.execute(update(batches).where(batches.c.number == number).values(task=Task.send))
 
 
-def _waiting_child(connection: Connection, parent: int) -> int | None:
-    query = select(batches.c.number).where(batches.c.parent == parent, batches.c.state == BatchState.waiting)
+def _waiting_child(connection: Connection, parent: Row[Any]) -> int | None:
+    """A part of a split batch that waits; some of its messages may be in another shape since."""
+    query = select(batches.c.number).where(
+        batches.c.parent == parent.number, batches.c.shape == parent.shape, batches.c.state == BatchState.waiting
+    )
     return connection.scalar(query.order_by(batches.c.number).limit(1))
 
 

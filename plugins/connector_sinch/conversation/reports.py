@@ -15,6 +15,7 @@ from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.outcome import Scope
 from connector.model.report import Receipt, ReceiptKind, Report
 from connector_sinch.conversation import outages
+from connector_sinch.conversation.addresses import CONTACT
 from connector_sinch.conversation.codes import status_of
 from connector_sinch.conversation.sessions import open_until
 from connector_sinch.errors import without_numbers
@@ -232,6 +233,7 @@ def _inbound(callback: _Callback) -> Iterator[Receipt]:
         problem = "the inbound message has no id" if provider_id is None else "the inbound message names no sender"
         yield _not_understood(problem, callback.body)
         return
+    contact = string(message.get("contact_id"))
     said = message.get("contact_message")
     said = said if isinstance(said, dict) else {}
     choice = said.get("choice_response_message")
@@ -255,6 +257,7 @@ def _inbound(callback: _Callback) -> Iterator[Receipt]:
         reply_to=_reply_to(said, choice),
         text=_text(said),
         open_until=open_until(channel, wrote_at or callback.received_at),
+        known_as=None if contact is None else f"{CONTACT}{contact}",
         payload=callback.body,
     )
 

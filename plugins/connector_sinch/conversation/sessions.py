@@ -10,7 +10,7 @@ from typing import Any
 
 from connector.model.campaign import Message
 from connector.model.session import SessionRule
-from connector_sinch.conversation.addresses import BY_NUMBER
+from connector_sinch.conversation.addresses import BY_NUMBER, CONTACT
 from connector_sinch.conversation.resources.resource import Channel
 
 LENGTHS: dict[str, timedelta] = {Channel.WHATSAPP: timedelta(hours=24)}
@@ -48,9 +48,11 @@ def rule_of(message: Message) -> SessionRule | None:
 
 
 def _tried(address: str, identities: Sequence[str], order: Sequence[str]) -> list[tuple[str, str]]:
-    """The channels that are tried for a person, in order, with who that is on each; of a contact none is known."""
+    """The channels that are tried for a person, in order, with who that is on each; of a contact those of the order."""
     if not identities and address.isdigit():
         return [(name, address) for name in order if name in BY_NUMBER]
+    if not identities and address.startswith(CONTACT):
+        return [(name, address) for name in order]
     named = [identity.partition(":") for identity in identities or [address]]
     on = {name: person for name, _, person in reversed(named) if name in list(Channel)}
     return [(name, on[name]) for name in order if name in on] if order else list(reversed(on.items()))

@@ -99,3 +99,29 @@ def test_consents_and_notices_are_told(stage: Callable[..., Stage]) -> None:
         (EventKind.channel, Status.noted, "CHANNEL_EVENT"),
     ]
     assert on.is_whole()
+
+
+def test_a_contact_has_a_session_by_what_they_wrote(stage: Callable[..., Stage]) -> None:
+    on = stage(processing_mode="CONVERSATION")
+    on.happens(**{"from": ADA, "body": "Hello", "channel": "WHATSAPP"})
+    on.happens(**{"from": BO, "body": "Hello", "channel": "SMS"})
+    on.until_told(Status.replied, 2)
+    replied = [event for event in on.events() if event.status is Status.replied]
+    contacts = [event.payload["message"]["contact_id"] for event in replied]
+    dispatch = on.connector.send(
+        {
+            "name": "spring",
+            "message": {"text": "Come", "channel_priority_order": ["WHATSAPP"]},
+            "integration": "conv",
+        },
+        [{"to": contact} for contact in contacts],
+        drain=False,
+    )
+    on.connector.work()
+    on.until_told(Status.delivered)
+    report = dispatch.report()
+    assert (report.delivered, dict(report.skipped.by_reason)) == (1, {"outside_session": 1})
+    (delivered,) = (event for event in on.events() if event.status is Status.delivered)
+    (ada,) = (each.payload["message"]["contact_id"] for each in replied if each.recipient == ADA)
+    assert delivered.recipient == f"contact:{ada}"
+    assert on.is_whole()

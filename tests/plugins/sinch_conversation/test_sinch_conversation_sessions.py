@@ -1,6 +1,6 @@
 """Sessions on WhatsApp: kept from what people write, and asked before a campaign is sent that needs one."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,14 +16,17 @@ from sqlalchemy import func, select
 
 from connector.connector import Connector
 from connector.engine.upkeep import upkeep
+from connector.extension import hookimpl
 from connector.extension.plugins import Plugins
 from connector.ledger.tables import sessions
 from connector.model.callback import Request
 from connector.model.campaign import Message
-from connector.model.errors import CampaignError
+from connector.model.errors import CampaignError, Stopped
+from connector.model.event import Status
 
 ADA, BO, CY, DI = "12015550101", "12015550102", "46701740605", "46701740606"
 ON_WHATSAPP = {"text": "Hello ${name}", "channel_priority_order": ["WHATSAPP"]}
+CONTACT, OTHER_CONTACT = "01EKA07N79THJ20ZSN6AS30TMW", "01EKA07N79THJ20ZSN6AS30TMX"
 TEMPLATE = {
     "channel_template": {
         "WHATSAPP": {"template_id": "spring", "language_code": "en_US", "parameters": {"body[1]text": "${name}"}}
@@ -39,7 +42,9 @@ class Desk(NamedTuple):
     def go(self, **by: float) -> None:
         self.times.append(self.times[-1] + timedelta(**by))
 
-    def writes(self, person: str, *, channel: str = "WHATSAPP", ago: timedelta = timedelta()) -> None:
+    def writes(
+        self, person: str, *, channel: str = "WHATSAPP", ago: timedelta = timedelta(), contact: str = ""
+    ) -> None:
         """A person writes, which is called back."""
         at = self.times[-1] - ago
         message = {
@@ -47,16 +52,20 @@ class Desk(NamedTuple):
             "direction": "TO_APP",
             "contact_message": {"text_message": {"text": "Hello there"}},
             "channel_identity": {"channel": channel, "identity": f"+{person}", "app_id": ""},
+            "contact_id": contact,
             "accept_time": at.isoformat(),
         }
         path = urlsplit(self.connector.callback_addresses()["conv"]).path
         body = to_json({"app_id": "", "project_id": "", "event_time": at.isoformat(), "message": message})
         assert self.connector.receive(Request("POST", path, {}, body)).status == 200
 
-    def send(self, message: dict[str, Any], *people: str | dict[str, str], **campaign: Any) -> Any:
+    def plan(self, message: dict[str, Any], *people: str | dict[str, str], **campaign: Any) -> Any:
         rows = [{"to": f"+{each}", "name": "X"} if isinstance(each, str) else each for each in people]
         given = {"name": "spring", "message": message, "integration": "conv", **campaign}
-        dispatch = self.connector.send(given, rows, again=True, drain=False)
+        return self.connector.send(given, rows, again=True, drain=False)
+
+    def send(self, message: dict[str, Any], *people: str | dict[str, str], **campaign: Any) -> Any:
+        dispatch = self.plan(message, *people, **campaign)
         self.connector.work()
         return dispatch
 
@@ -70,8 +79,27 @@ class Desk(NamedTuple):
         return dict(dispatch.report().skipped.by_reason)
 
 
+class Stopping:
+    """Pauses a dispatch instead of a certain request."""
+
+    at: int | None = None
+    seen = 0
+
+    @hookimpl(wrapper=True)
+    def connector_dispatch(self) -> Generator[None, Any, Any]:
+        self.seen += 1
+        if self.at is not None and self.seen >= self.at:
+            raise Stopped("The test wants it so.")
+        return (yield)
+
+
 @pytest.fixture
-def desk(api: Api, tmp_path: Path) -> Iterator[Desk]:
+def stopping() -> Stopping:
+    return Stopping()
+
+
+@pytest.fixture
+def desk(api: Api, stopping: Stopping, tmp_path: Path) -> Iterator[Desk]:
     # What people wrote is asked for under the same path: there is none of it.
     api.at(MESSAGES).will(200, {"batch_id": "01BATCH", "messages": [], "next_page_token": ""})
     api.at(APPS).will(200, {"id": "01APP", "processing_mode": "DISPATCH"})
@@ -84,7 +112,7 @@ def desk(api: Api, tmp_path: Path) -> Iterator[Desk]:
     }
     with Connector(
         configuration,
-        plugins=Plugins([plugin], installed=False),
+        plugins=Plugins([plugin, stopping], installed=False),
         secrets=lambda name: KEY_SECRET,
         clock=lambda: times[-1],
     ) as connector:
@@ -229,6 +257,109 @@ def test_identities_are_asked_each_by_their_own_channels(
 ) -> None:
     desk.writes(ADA)
     assert desk.skipped(desk.send({"text": "Hello"}, {"to": "", **person})) == skipped
+
+
+@pytest.mark.parametrize(
+    ("order", "skipped"),
+    [(["WHATSAPP"], {"outside_session": 1}), (["WHATSAPP", "SMS"], {}), (["SMS", "WHATSAPP"], {}), (None, {})],
+    ids=str,
+)
+def test_a_contact_is_known_by_what_they_wrote(desk: Desk, order: list[str] | None, skipped: dict[str, int]) -> None:
+    desk.writes(ADA, contact=CONTACT)
+    message = {"text": "Hello"} if order is None else {"text": "Hello", "channel_priority_order": order}
+    dispatch = desk.send(message, {"to": CONTACT}, {"to": f"contact:{OTHER_CONTACT}"})
+    assert desk.skipped(dispatch) == skipped
+
+
+def lapsing(desk: Desk, message: dict[str, Any]) -> Any:
+    """A dispatch to four, of whom two have no session any more when it is their turn."""
+    for person in (ADA, CY):
+        desk.writes(person, ago=timedelta(hours=23))
+    for person in (BO, DI):
+        desk.writes(person)
+    dispatch = desk.plan(message, ADA, BO, CY, DI)
+    assert desk.skipped(dispatch) == {}
+    desk.go(hours=2)
+    return dispatch
+
+
+def sent_to(body: dict[str, Any]) -> list[str]:
+    """The numbers of a request."""
+    entries = [entry["recipient"]["identified_by"] for entry in body["recipient_and_params"]]
+    return [entry["channel_identities"][0]["identity"].removeprefix("+") for entry in entries]
+
+
+def test_a_session_that_ended_since_planning_is_seen_before_sending(desk: Desk) -> None:
+    dispatch = lapsing(desk, ON_WHATSAPP)
+    desk.work()
+    (body,) = requests(desk)
+    assert sent_to(body) == [BO, DI]
+    report = dispatch.report()
+    assert (report.state, report.enqueued, dict(report.skipped.by_reason)) == ("finished", 2, {"outside_session": 2})
+    told = [event.comment for event in desk.connector.events(limit=100) if event.status is Status.skipped]
+    assert told == ["outside_session"] * 2
+    assert desk.connector.verify() == {dispatch.id: []}
+
+
+def test_where_all_sessions_have_ended_nothing_is_sent(desk: Desk) -> None:
+    for person in (ADA, BO):
+        desk.writes(person, ago=timedelta(hours=23))
+    dispatch = desk.plan(ON_WHATSAPP, ADA, BO)
+    desk.go(hours=2)
+    desk.work()
+    assert requests(desk) == []
+    assert dispatch.report().state == "finished"
+    assert desk.skipped(dispatch) == {"outside_session": 2}
+    assert desk.connector.verify() == {dispatch.id: []}
+
+
+def test_who_wrote_again_meanwhile_is_reached(desk: Desk) -> None:
+    dispatch = lapsing(desk, ON_WHATSAPP)
+    desk.writes(ADA)
+    desk.work()
+    (body,) = requests(desk)
+    assert sent_to(body) == [ADA, BO, DI]
+    assert desk.skipped(dispatch) == {"outside_session": 1}
+
+
+def test_whose_session_ended_since_planning_gets_the_template(desk: Desk) -> None:
+    dispatch = lapsing(desk, {**ON_WHATSAPP, "outside_session": {"template_message": TEMPLATE}})
+    desk.work()
+    free, template = requests(desk)
+    assert (sent_to(free), sent_to(template)) == ([BO, DI], [ADA, CY])
+    assert (free["message"], template["message"]) == (
+        {"text_message": {"text": "Hello ${name}"}},
+        {"template_message": TEMPLATE},
+    )
+    assert template["recipient_and_params"][0]["parameters"] == {"name": "X"}
+    assert (dispatch.report().enqueued, desk.skipped(dispatch)) == (4, {})
+    assert desk.connector.verify() == {dispatch.id: []}
+
+
+@pytest.mark.parametrize("otherwise", [{}, {"outside_session": {"template_message": TEMPLATE}}], ids=["", "template"])
+@pytest.mark.parametrize("lapsed", [(ADA,), (ADA, BO)], ids=["one of the first half", "all of it"])
+def test_sessions_that_end_while_it_is_found_out_who_is_refused(
+    desk: Desk, stopping: Stopping, lapsed: tuple[str, ...], otherwise: dict[str, Any]
+) -> None:
+    """A refusal of all four is found out about by halves; sessions of the first one end before its turn."""
+    for person in (ADA, BO, CY, DI):
+        desk.writes(person, ago=timedelta(hours=23 if person in lapsed else 0))
+    dispatch = desk.plan({**ON_WHATSAPP, **otherwise}, ADA, BO, CY, DI)
+    taken = desk.api.at(MESSAGES).answers.copy()
+    desk.api.at(MESSAGES).answers.clear()
+    desk.api.at(MESSAGES).will(400, {"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}})
+    stopping.at = 2
+    desk.work()
+    assert [len(sent_to(body)) for body in requests(desk)] == [4]
+    dispatch.resume()
+    stopping.at = None
+    desk.api.at(MESSAGES).answers[:] = taken
+    desk.go(hours=2)
+    desk.work()
+    report = dispatch.report()
+    gone = 0 if otherwise else len(lapsed)
+    assert (report.state, report.enqueued, report.skipped.total) == ("finished", 4 - gone, gone)
+    assert desk.connector.verify() == {dispatch.id: []}
 
 
 def test_what_is_added_to_an_open_dispatch_is_asked_when_it_is_added(desk: Desk) -> None:
