@@ -40,6 +40,11 @@ METADATA_PREFIX = "metadata."
 IDENTITIES = "{identities}"
 """Asks for the column `identities` among the parameters; no `${name}` can have this name."""
 SEPARATORS = ",;\t"
+SAYS_ITS_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
+"""A first line by which Excel is told how cells are separated; it is no row."""
+
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How files of Excel and of LibreOffice begin, the newer ones and the older."""
 
 STANDARD_INPUT = "-"
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -261,6 +266,13 @@ class _File:
         else:
             stream = Path(path).open("rb")  # noqa: SIM115
             self._opened.append(stream)
+        if stream.peek(4)[:4] in WORKBOOKS:
+            self.close()
+            self.refuse(
+                "",
+                "it is no text but a workbook, as Excel and LibreOffice write it; open it, save the sheet as CSV (in "
+                "Excel: File, Save As, CSV UTF-8), and name that file",
+            )
         if stream.peek(2)[:2] == b"\x1f\x8b":
             stream = gzip.GzipFile(fileobj=stream, mode="rb")
             self._opened.append(stream)
@@ -345,6 +357,11 @@ class _Csv(RowSource):
         super().__init__(file.name)
         self._file = file
         self._hash = file.hash
+        said = SAYS_ITS_SEPARATOR.fullmatch(head[-1]) if head else None
+        if said:
+            # In its place an empty line, so that those after it keep their numbers.
+            header = file.head()
+            head = [*head[:-1], "\n", *header] if header else []
         if not head:
             self._refuse("", "it is empty; its first line must name the columns, one of them `to`")
         while sum(line.count('"') for line in head) % 2 and len(head) < _LONGEST_HEADER_LINES:
@@ -352,7 +369,8 @@ class _Csv(RowSource):
             if line is None:
                 break
             head.append(line)
-        self._reader = csv.reader(chain(head, file.lines), delimiter=self._separator(head), strict=True)
+        separator = said[1] if said else self._separator(head)
+        self._reader = csv.reader(chain(head, file.lines), delimiter=separator, strict=True)
         try:
             written = _first_row(self._reader)
         except csv.Error as error:
@@ -429,7 +447,7 @@ class _Csv(RowSource):
         try:
             for row in reader:
                 if len(row) != width:
-                    if len(row) > 1 or (row and row[0].strip()):
+                    if any(map(str.strip, row)):
                         self._refuse(
                             f"line {line + 1}",
                             f"it has {len(row)} cells where the header has {width}; "
@@ -439,6 +457,10 @@ class _Csv(RowSource):
                     continue
                 row.append("")
                 to, customer_id, text, sender = fixed(row)
+                if not to.strip() and not any(map(str.strip, row)):
+                    # Spreadsheets write the empty rows below a list, too.
+                    line = reader.line_num
+                    continue
                 picked = values(row)
                 if "" in picked:
                     picked = tuple([value or None for value in picked])

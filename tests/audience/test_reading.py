@@ -68,8 +68,26 @@ NAMES = ("first_name", "loyalty tier", "first_name")
         "\n".join(";".join(f'"{cell}"' for cell in line) for line in csv.reader(io.StringIO(CSV))).encode(),
         "\n".join("\t".join(line) for line in csv.reader(io.StringIO(CSV))).encode(),
         CSV.replace("to,customer_id", " to , customer_id").encode(),
+        ("\ufeffsep=,\r\n" + CSV).encode(),
+        "\n".join(['"SEP=|"', *("|".join(line) for line in csv.reader(io.StringIO(CSV)))]).encode(),
+        (CSV + ",,,\n , ,, \n,,\n,,,,,\n").encode(),
     ],
-    ids=["plain", "bom", "two boms", "crlf", "cr", "no end", "blank lines", "gzip", "semicolon", "tab", "spaces"],
+    ids=[
+        "plain",
+        "bom",
+        "two boms",
+        "crlf",
+        "cr",
+        "no end",
+        "blank lines",
+        "gzip",
+        "semicolon",
+        "tab",
+        "spaces",
+        "sep",
+        "other sep",
+        "empty rows",
+    ],
 )
 def test_one_table_in_many_forms(write: Any, content: bytes) -> None:
     assert rows(write(content), NAMES) == READ
@@ -147,6 +165,11 @@ def test_the_separator_is_the_one_that_finds_the_number(write: Any) -> None:
     assert rows(path, ["name, first, or other", "code"]) == [row(NUMBER, "x", "1")]
     path = write(f"name, first, or other\tMobile\nx\t{NUMBER}\n")
     assert rows(path, ["name, first, or other"], mapping={"to": "Mobile"}) == [row(NUMBER, "x")]
+
+
+def test_a_first_line_for_excel_keeps_the_numbers_of_lines(write: Any) -> None:
+    found = fault(write(f"sep=;\nto;a\n{NUMBER};x\n;;\n{NUMBER};x;y\n"))
+    assert (found.place, "3 cells" in found.message) == ("line 5", True)
 
 
 def test_a_header_over_two_lines(write: Any) -> None:
@@ -258,6 +281,9 @@ def test_what_a_host_hands_over() -> None:
         (b'to,a\n%s,"x\n\ny"\n%s\n', "line 5", ["1 cells"]),
         (b"", "", ["empty", "`to`"]),
         (b" \n\n", "", ["empty", "`to`"]),
+        (b"sep=;\n", "", ["empty", "`to`"]),
+        (b"PK\x03\x04\x14\0\x06\0", "", ["workbook", "CSV UTF-8"]),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "", ["workbook", "save the sheet as CSV"]),
         (b"name,Mobile phone\nx,%s\n", "line 1", ["no column `to`", "'Mobile phone'", '--map "to=Mobile phone"']),
         (b"name,To,TO\nx,%s,%s\n", "line 1", ["no column `to`", "--map to=To"]),
         (b'[{"to": "%s"},\n {"to": "%s"}]\n', "", ["JSON array", "a line of its own", "jq -c"]),
