@@ -3,17 +3,27 @@
 import random
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
-from connector.ledger.tables import accounts
+from connector.ledger.tables import Task, accounts, batches
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
 FAILURES_BEFORE_CIRCUIT = 3
+CREDIT = timedelta(seconds=0.1)
+"""How far what leaves late may catch up: a pace of many a second would never be reached otherwise."""
 
 
 # Statements of every batch are built once: building one costs more than running it.
 _ACCOUNT = select(accounts).where(accounts.c.name == bindparam("name"))
+_NEXT_FREE = select(func.min(accounts.c.free_at)).where(
+    accounts.c.free_at > bindparam("now"),
+    exists(
+        select(batches.c.number).where(
+            batches.c.account == accounts.c.name, batches.c.task == Task.send, batches.c.due_at <= bindparam("now")
+        )
+    ),
+)
 _WELL = (
     update(accounts)
     .where(accounts.c.name == bindparam("of_name"))
@@ -48,10 +58,20 @@ def take(
     """Take the room of a batch, which is one request: the account is free again when its pace has had time for it."""
     row = connection.execute(_ACCOUNT, {"name": account}).one()
     rate = row.messages_per_second or messages_per_second
-    seconds = max(size / rate if rate else 0.0, 1 / requests_per_second if requests_per_second else 0.0)
-    if seconds:
-        free_at = max(now, row.free_at) + timedelta(seconds=seconds)
+    free_at = row.free_at
+    if rate:
+        free_at = max(now - CREDIT, free_at) + timedelta(seconds=size / rate)
+    if requests_per_second:
+        # The provider's own limit knows no catching up.
+        free_at = max(free_at, now + timedelta(seconds=1 / requests_per_second))
+    if free_at != row.free_at:
         connection.execute(update(accounts).where(accounts.c.name == account).values(free_at=free_at))
+
+
+def next_free(connection: Connection, now: datetime) -> datetime | None:
+    """When the first account will be free for which something waits by now; None: none has to wait."""
+    at: datetime | None = connection.scalar(_NEXT_FREE, {"now": now})
+    return at
 
 
 def set_rate(connection: Connection, account: str, messages_per_second: float | None, now: datetime) -> bool:

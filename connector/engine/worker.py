@@ -89,12 +89,13 @@ class Worker:
                     self._leaving.set()
 
     def _idle_seconds(self, looked_at: datetime) -> float:
-        """How long to wait: what is due soon, such as what was added to an open dispatch, leaves at its time."""
+        """How long to wait: what is due soon, or waits for its account's pace, leaves at its time."""
         with self._guard:
             if len(self._busy) >= self._threads:
                 return IDLE_SECONDS
         with self._desk.ledger.read() as connection:
-            due_at = sending.next_due(connection, looked_at)
+            times = (sending.next_due(connection, looked_at), pace.next_free(connection, looked_at))
+        due_at = min(filter(None, times), default=None)
         if due_at is None:
             return IDLE_SECONDS
         return min(IDLE_SECONDS, max(0.0, (due_at - self._desk.clock()).total_seconds()))

@@ -159,6 +159,7 @@ class Service(ABC):
         """
         if not self._turns and self._phased.phases:
             self._start_phases()
+        self.tally.asked_to_send(time.monotonic())
         try:
             answer = await self._accepting(accept)
         except Dropped:

@@ -152,6 +152,23 @@ def test_the_pace_may_stand_with_the_integration(host: Host, still: Clock) -> No
     assert (len(plan.posted), wait_seconds(connector, still)) == (1, 0.5)
 
 
+def test_what_leaves_late_catches_up_a_little(host: Host, still: Clock) -> None:
+    """So a pace of many a second is reached, though nothing leaves at its very moment."""
+    plan = host.plan()
+    connector = host.connector(plan, clock=still, accounts={"sinch-sms:simulated-plan": {"messages_per_second": 10}})
+    connector.send(CAMPAIGN, batches_of_one(5), drain=False)
+    connector.work()
+    still.advance(0.15)
+    connector.work()
+    assert len(plan.posted) == 2
+    assert round(wait_seconds(connector, still), 3) == 0.05
+    # After a long time, too, it is no more than a tenth of a second.
+    still.advance(60.0)
+    connector.work()
+    assert len(plan.posted) == 4
+    assert round(wait_seconds(connector, still), 3) == 0.1
+
+
 def test_failures_in_a_row_open_the_circuit_and_a_read_closes_it(host: Host, still: Clock) -> None:
     plan = host.plan(faults={"error_before": 1})
     connector = host.connector(plan, clock=still, accounts=PACE)

@@ -10,6 +10,7 @@ from letter_simulator import LetterSimulator
 
 from connector.model.errors import InputError
 from connector.simulator import running
+from connector.simulator.tally import Tally
 
 Letters = Callable[..., httpx.Client]
 LETTER = {"to": ["12015550123", "12015550124"]}
@@ -30,6 +31,14 @@ def test_the_account_tells_how_often_each_number_was_accepted(letters: Letters) 
     assert told["more_than_once"] == {"12015550124": 2}
     assert told["sends"] == {"201": 2, "400": 1}
     assert told["requests"] == {"201": 2, "400": 1, "200": 1}
+    assert 1 <= told["most_sends_in_a_second"] <= 3
+
+
+def test_the_account_tells_how_many_sends_came_within_a_second() -> None:
+    tally = Tally()
+    for at_seconds in (1.0, 1.5, 2.0, 2.25, 2.5, 9.0):
+        tally.asked_to_send(at_seconds)
+    assert tally.account()["most_sends_in_a_second"] == 3
 
 
 @pytest.mark.parametrize(

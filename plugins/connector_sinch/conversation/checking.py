@@ -124,6 +124,8 @@ def _limits(app: App, messages_per_second: float | None) -> Iterator[CheckResult
         )
     elif messages_per_second > rates.outbound:
         sentence += f" messages_per_second is {messages_per_second:g}: what is more than the app's rate waits at Sinch."
+    elif messages_per_second < rates.outbound:
+        sentence += f" messages_per_second is {messages_per_second:g}: the app would let more through."
     yield CheckResult("rate limits", True, sentence)
 
 
