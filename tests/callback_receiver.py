@@ -32,7 +32,7 @@ class Receiver:
     def wait(self, count: int) -> list[Received]:
         """The callbacks, once there are `count` of them."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.received) >= count, timeout=20)
+            assert self._arrived.wait_for(lambda: len(self.received) >= count, timeout=120)
             return list(self.received)
 
 

@@ -270,7 +270,7 @@ def test_a_sender_that_is_killed_at_any_moment_is_started_again_until_done(stage
 
     for file, key, count in ((*many, len(rows)), (*few, len(few_rows))):
         sender = stage.send(file, key)
-        told, _ = sender.communicate(timeout=60)
+        told, _ = sender.communicate(timeout=300)
         assert sender.returncode == 0, told
         report = json.loads(told)
         assert (report["state"], report["recipients"], report["delivered"]) == ("finished", count, count)

@@ -41,7 +41,7 @@ class Wide(Store):
             self.most = max(self.most, len(self.inside))
         try:
             if self.meet is not None:
-                self.meet.wait(30)
+                self.meet.wait(120)
             if self.fails:
                 self.fails -= 1
                 # Long enough for others to come in, if they were let.

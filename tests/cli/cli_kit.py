@@ -19,7 +19,7 @@ from connector.cli.main import cli
 from connector.simulator import configuration
 from connector.simulator.numbers import fictional_numbers
 
-END_SECONDS = 30
+END_SECONDS = 120
 SIMULATOR = SmsSimulator()
 CAMPAIGN = """
 id = "cmp-7"

@@ -19,7 +19,7 @@ from typing import Any
 from cli_kit import SIMULATOR, Desk
 
 TOKEN = SIMULATOR.Options().api_token
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 def free_port() -> int:

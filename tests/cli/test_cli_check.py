@@ -151,7 +151,7 @@ def speaking(what: bytes | None, context: ssl.SSLContext | None = None) -> Itera
                     with context.wrap_socket(connection, server_side=True) if context else connection as talking:
                         talking.recv(65536)
                         if what is None:
-                            over.wait(30)
+                            over.wait(120)
                         else:
                             talking.sendall(what)
                 except OSError:

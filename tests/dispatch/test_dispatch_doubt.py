@@ -173,11 +173,11 @@ class AnsweredLate:
     @hookimpl(hookwrapper=True)
     def connector_dispatch(self, provider: Any, batch: Any) -> Iterator[None]:
         if batch.sender == "Shop 01":
-            assert self._taken.wait(10)
+            assert self._taken.wait(120)
         yield
         if batch.sender == "Shop 00":
             self._taken.set()
-            assert self._lost.wait(10)
+            assert self._lost.wait(120)
             self._clock.advance(1)
         elif batch.sender == "Shop 01":
             self._lost.set()

@@ -77,11 +77,11 @@ class Together:
             self._left -= 1
             waits = self._left >= 0
         if waits:
-            self._barrier.wait(10)
+            self._barrier.wait(120)
         outcome = yield
         if waits:
             # All answers are there before the first is written down.
-            self._barrier.wait(10)
+            self._barrier.wait(120)
         return outcome
 
 

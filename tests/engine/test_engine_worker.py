@@ -61,7 +61,7 @@ def following(dispatch: Dispatch) -> Iterator[None]:
     thread = threading.Thread(target=dispatch.drain)
     thread.start()
     yield
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive()
 
 
@@ -119,7 +119,7 @@ def test_a_dispatch_is_paused_from_another_process(host: Host) -> None:
         dispatch = connector.dispatch("shared")
         dispatch.pause()
         plan.release()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     report = dispatch.report()
     assert (report.state, report.cause) == ("paused", "Paused by a person.")
     assert report.enqueued + report.waiting == 30
@@ -141,7 +141,7 @@ def test_a_worker_that_is_stopped_ends_what_is_under_way(host: Host) -> None:
     plan.held(UNTRIED_AT_ONCE)
     stop.set()
     plan.release()
-    thread.join(30)
+    thread.join(120)
     report = dispatch.report()
     assert (report.sending, report.in_doubt) == (0, 0)
     assert UNTRIED_AT_ONCE <= report.enqueued < 30
@@ -156,7 +156,7 @@ def test_draining_can_be_stopped(host: Host) -> None:
     thread.start()
     wait_until(lambda: any(row["ended"] for row in host.attempts()))
     stop.set()
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
     assert dispatch.report().waiting == 3
 
@@ -185,7 +185,7 @@ def requests_until_it_stopped(plan: Plan, dispatch: Dispatch, begin: Callable[[]
     plan.posted.clear()
     plan.answers.extend([BAD_SENDER] * 30)
     answered = threading.Event()
-    plan.when_posted = lambda posted: answered.wait(30)
+    plan.when_posted = lambda posted: answered.wait(120)
     begin()
     wait_until(lambda: len(plan.posted) >= UNTRIED_AT_ONCE)
     answered.set()

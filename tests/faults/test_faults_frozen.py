@@ -112,7 +112,7 @@ def frozen(host: Host, moment: str) -> Iterator[tuple[Connector, Plan, Dispatch,
         holds.armed = True
         working.start()
         try:
-            assert holds.held.wait(30)
+            assert holds.held.wait(120)
 
             def sent_again() -> bool:
                 host.clock.advance(1)

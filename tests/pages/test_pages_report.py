@@ -210,7 +210,7 @@ def test_a_cancelled_campaign_says_so_and_whom_it_left_out(tmp_path: Path, clock
             if batch.recipients[0] == ADA:
                 taken.set()
                 return Accepted(id_of(batch))
-            assert taken.wait(10)
+            assert taken.wait(120)
             return Refused(Scope.account, 401)
 
         api.send = first_alone

@@ -144,7 +144,7 @@ def test_a_body_over_one_megabyte(web: httpx.Client, connector: Connector, api: 
 def test_a_body_that_is_declared_too_large_is_not_waited_for(web: httpx.Client, connector: Connector) -> None:
     """The answer comes before the body does."""
     where = urlsplit(str(web.base_url))
-    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=120) as line:
         line.sendall(f"POST {address(connector)} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000000\r\n\r\n".encode())
         assert line.recv(64).startswith(b"HTTP/1.1 413")
     assert counted(connector) == {"too_large": 1}
@@ -167,7 +167,7 @@ def test_half_a_report_is_none(web: httpx.Client, connector: Connector, api: Api
     body = report(api)
     where = urlsplit(str(web.base_url))
     head = f"POST {address(connector)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with socket.create_connection((where.hostname, where.port), timeout=20) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=120) as line:
         line.sendall(head + body[:-20])
     # The next one on the same server shows that the torn one was dealt with.
     assert web.post(address(connector), content=body).status_code == 200

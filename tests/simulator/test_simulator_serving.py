@@ -66,7 +66,7 @@ def test_a_signal_ends_serving_in_good_order(number: signal.Signals) -> None:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             assert client.post("/letters", json={"to": ["12015550123"]}).status_code == 201
             process.send_signal(number)
-            output, errors = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=120)
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
 

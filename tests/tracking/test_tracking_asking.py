@@ -150,9 +150,9 @@ def test_who_leaves_does_not_wait_for_the_last_page(connector: Connector, api: A
     clock.go(hours=1)
     thread = threading.Thread(target=lambda: connector.worker().run(stop=stop))
     thread.start()
-    assert enough.wait(10)
+    assert enough.wait(120)
     stop.set()
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
     assert dispatch.report().delivered == 1
     api.poll = lambda batch: [batch_report(batch, {BO: ("Delivered", 0)})]
@@ -174,7 +174,7 @@ def test_who_sends_does_not_wait_for_reports(connector: Connector, api: Api, clo
             yield {"delivery_reports": []}
 
     def slow(batch: Batch) -> Outcome:
-        assert enough.wait(10)
+        assert enough.wait(120)
         return Accepted(id_of(batch))
 
     api.poll, api.send = endless, slow

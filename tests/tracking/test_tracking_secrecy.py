@@ -103,7 +103,7 @@ def test_a_whole_campaign_against_the_simulated_api(tmp_path: Path, watched: Wat
         thread = threading.Thread(target=receive)
         thread.start()
         try:
-            assert ready.wait(30)
+            assert ready.wait(120)
             told = {**settings, "server": {"public_url": listening[0]}}
             with Connector(told, secrets=lambda reference: secrets[reference.removeprefix("env:")]) as sending:
                 dispatch = sending.send({**simulator.campaign(), "max_parts": 9}, rows)
