@@ -577,12 +577,18 @@ class Connector:
                 stop.wait(TAKE_OVER_SECONDS)
 
     @contextmanager
-    def _handing_over(self, stop: threading.Event | None = None, *, max_seconds: float | None = None) -> Iterator[None]:
+    def _handing_over(
+        self,
+        stop: threading.Event | None = None,
+        *,
+        max_seconds: float | None = None,
+        last_seconds: float | None = None,
+    ) -> Iterator[None]:
         """Hand events to the sinks while a block runs."""
         sinks = self._sinks
         if sinks:
             self.prepare()
-        with self._readers.running(sinks, stop=stop, max_seconds=max_seconds):
+        with self._readers.running(sinks, stop=stop, max_seconds=max_seconds, last_seconds=last_seconds):
             yield
 
     def worker_is_running(self) -> bool:
@@ -936,21 +942,21 @@ class Connector:
         with self.ledger.read() as connection:
             called_back = callbacks_expected(connection, self.lines[dispatch.integration], self._clock())
         with _within(wait_seconds) as over:
-            dispatch.drain(stop=over)
+            dispatch.drain(stop=over, hand_over_seconds=0)
         if dispatch.report().open:
             if called_back:
                 later = self._clock() + timedelta(seconds=wait_seconds + trial.POLL_SECONDS)
                 with self.ledger.write() as connection:
                     trial.poll_at(connection, dispatch.number, later)
             with _within(wait_seconds) as over:
-                dispatch.drain(final=True, stop=over)
+                dispatch.drain(final=True, stop=over, hand_over_seconds=0)
         told_by = ToldBy.callback if called_back else ToldBy.poll
         if called_back and dispatch.report().open:
             told_by = ToldBy.poll
             with self.ledger.write() as connection:
                 trial.poll_at(connection, dispatch.number, self._clock())
             with _within(trial.POLL_SECONDS) as over:
-                dispatch.drain(final=True, stop=over)
+                dispatch.drain(final=True, stop=over, hand_over_seconds=0)
         return trial.outcome(
             dispatch.integration,
             dispatch.report(),

@@ -52,7 +52,9 @@ class Behind(Protocol):
 
     def events(self, *, after: int = -1, limit: int = 1000, dispatch: str | None = None) -> list[Event]: ...
 
-    def _handing_over(self, stop: threading.Event | None = None) -> AbstractContextManager[None]: ...
+    def _handing_over(
+        self, stop: threading.Event | None = None, *, last_seconds: float | None = None
+    ) -> AbstractContextManager[None]: ...
 
     def _row(self, number: int) -> Row[Any]: ...
 
@@ -117,14 +119,17 @@ class Dispatch:
             counts = totals.read(connection, self.number)
         return reporting.state_of(row, counts), counts
 
-    def drain(self, *, final: bool = False, stop: threading.Event | None = None) -> None:
+    def drain(
+        self, *, final: bool = False, stop: threading.Event | None = None, hand_over_seconds: float | None = None
+    ) -> None:
         """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.
 
         With `final`, also until every accepted message has its last report. What is in doubt is waited for
-        only where it can be settled soon.
+        only where it can be settled soon. Then all that has happened is handed to the sinks, also what waited for
+        them before: for `hand_over_seconds` at most, where they are given.
         """
         stop = stop or threading.Event()
-        with self._connector._handing_over(stop):
+        with self._connector._handing_over(stop, last_seconds=hand_over_seconds):
             while self._stays(final=final) and not stop.is_set():
                 try:
                     worker = self._connector.worker(replies=False)

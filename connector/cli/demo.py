@@ -91,11 +91,11 @@ def _run(connector: Connector, simulator: Simulator, people: int, steps: _Steps)
         f"{count(report.recipients)} rows are read, screened and stored; {count(report.skipped.total)} of them are "
         f"skipped, each with its reason."
     )
-    interrupted = follow(dispatch, final=False)
+    interrupted = follow(connector, dispatch, final=False)
     report = dispatch.report()
     if not interrupted:
         steps.tell(f"The provider has accepted {count(report.enqueued)} messages.")
-        interrupted = follow(dispatch, final=True)
+        interrupted = follow(connector, dispatch, final=True)
     if interrupted:
         say("Stopped.")
         sys.exit(1)

@@ -8,12 +8,15 @@ import rich_click as click
 from connector.cli import funnel
 from connector.cli.interrupts import stopping
 from connector.cli.logs import without_stops
-from connector.cli.output import document, moment, say
+from connector.cli.output import count, document, moment, say
 from connector.cli.progress import sending
-from connector.connector import Connector, Dispatch
+from connector.connector import Connector, Dispatch, SinkState
 from connector.extension.secret import Secret
 from connector.ledger.tables import DispatchState
 from connector.report import Report
+
+HAND_OVER_SECONDS = 30.0
+"""How long sinks are waited for once everything is sent: a platform that was away may have days of events to take."""
 
 
 def read_secrets(connector: Connector, names: Iterable[str]) -> None:
@@ -29,13 +32,18 @@ def read_secrets(connector: Connector, names: Iterable[str]) -> None:
                     secret.value()
 
 
-def follow(dispatch: Dispatch, *, final: bool) -> bool:
+def follow(connector: Connector, dispatch: Dispatch, *, final: bool) -> bool:
     """Send, or go along with the process that does; True when the user stopped it.
 
-    `final`: also until every accepted message has its last report.
+    `final`: also until every accepted message has its last report. Events that then still wait for sinks are handed
+    over for a while.
     """
-    with stopping() as stop, without_stops(), sending(dispatch, final=final):
-        dispatch.drain(final=final, stop=stop)
+
+    def to_hand_over() -> int:
+        return sum(state.lag for state in _behind(connector))
+
+    with stopping() as stop, without_stops(), sending(dispatch, to_hand_over, final=final):
+        dispatch.drain(final=final, stop=stop, hand_over_seconds=HAND_OVER_SECONDS)
     return stop.is_set()
 
 
@@ -71,8 +79,29 @@ def remind(connector: Connector, dispatches: Iterable[Dispatch], *, final: bool,
         left += [*_halted(report), *_unfinished(report, final, interrupted, working), *_doubted(report, working)]
     for sentence in left:
         say(sentence)
+    if not working:
+        for sentence in _to_hand_over(connector):
+            say(sentence)
     if left:
         sys.exit(1)
+
+
+def _to_hand_over(connector: Connector) -> Iterator[str]:
+    """What the sinks have still to take, where nobody works who hands it over."""
+    for state in _behind(connector):
+        events = "1 event waits" if state.lag == 1 else f"{count(state.lag)} events wait"
+        yield (
+            f"{events} for the sink {state.name}, and nothing of it is lost: `connector serve` or `connector worker` "
+            f"hands over what is left while it runs. `connector sinks {state.name}` shows how far it is."
+        )
+
+
+def _behind(connector: Connector) -> list[SinkState]:
+    """The sinks of the configuration that have still something to take, and are not stopped."""
+    if not connector.settings.sinks:
+        return []
+    states = connector.sinks()
+    return [each for each in states if each.lag and each.name in connector.settings.sinks and not each.is_stopped]
 
 
 def _halted(report: Report) -> Iterator[str]:

@@ -69,8 +69,11 @@ def reading(rows: RowSource) -> Iterator[None]:
 
 
 @contextmanager
-def sending(dispatch: Dispatch, *, final: bool) -> Iterator[None]:
-    """Show how many messages are sent and, with `final`, how many have their last report."""
+def sending(dispatch: Dispatch, to_hand_over: Callable[[], int], *, final: bool) -> Iterator[None]:
+    """Show how many messages are sent and, with `final`, how many have their last report.
+
+    When that is done, how many events the sinks have still to take.
+    """
     bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -84,6 +87,7 @@ def sending(dispatch: Dispatch, *, final: bool) -> Iterator[None]:
     def start() -> Callable[[], None]:
         sent = bars.add_task("Sent", total=None)
         reported = bars.add_task("Reported", total=None, visible=final)
+        handed = bars.add_task("Events that platforms have still to take", total=None, visible=False)
 
         def show() -> None:
             _, counts = dispatch.progress()
@@ -92,6 +96,9 @@ def sending(dispatch: Dispatch, *, final: bool) -> Iterator[None]:
             left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
             bars.update(sent, total=done + left, completed=done)
             bars.update(reported, total=enqueued or None, completed=enqueued - counts.get(totals.OPEN, 0))
+            if not left and not (final and counts.get(totals.OPEN, 0)):
+                lag = to_hand_over()
+                bars.update(handed, completed=lag, visible=lag > 0)
 
         return show
 

@@ -63,7 +63,7 @@ def report(
         chosen = [connector.dispatch(dispatch_id)] if dispatch_id is not None else connector.of_campaign(str(name))
         interrupted = False
         for dispatch in chosen if wait else ():
-            interrupted = interrupted or follow(dispatch, final=True)
+            interrupted = interrupted or follow(connector, dispatch, final=True)
         if page is not None:
             _write(page, connector.page(chosen))
         reports = [dispatch.report() for dispatch in chosen]

@@ -138,7 +138,7 @@ def send(
                     say("Nobody in the list can be messaged: the reasons stand below.")
                 else:
                     say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
-            interrupted = follow(dispatch, final=wait)
+            interrupted = follow(connector, dispatch, final=wait)
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
 
 

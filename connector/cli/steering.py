@@ -72,7 +72,7 @@ def resume(config: Path, dispatch_id: str, wait: bool, recheck: bool, as_json: b
         dispatch.resume()
         interrupted = False
         if dispatch.report().state != DispatchState.planning:
-            interrupted = follow(dispatch, final=wait)
+            interrupted = follow(connector, dispatch, final=wait)
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
 
 
@@ -126,7 +126,7 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
             sys.exit(1)
         news = dispatch.cancel()
         # Where nobody else works, the provider is asked here.
-        follow(dispatch, final=False)
+        follow(connector, dispatch, final=False)
         report = dispatch.report()
     if as_json:
         document({"dispatch": report.dispatch, "state": report.state, "skipped": report.skipped.total})

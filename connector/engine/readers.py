@@ -38,11 +38,12 @@ class Readers:
         *,
         stop: threading.Event | None = None,
         max_seconds: float | None = None,
+        last_seconds: float | None = None,
     ) -> Iterator[None]:
         """Read while the block runs, and at its end hand over what was written until then.
 
-        That last turn is left out when `stop` is set, the time is up, or the block raises; a call of a sink
-        that is under way is waited for in any case.
+        That last turn takes at most `last_seconds`, and is left out when `stop` is set, the time is up, or the block
+        raises; a call of a sink that is under way is waited for in any case.
         """
         ends = None if max_seconds is None else time.monotonic() + max_seconds
         block_ended, halt = threading.Event(), threading.Event()
@@ -60,6 +61,9 @@ class Readers:
             thread.start()
         try:
             yield
+            if last_seconds is not None:
+                last = time.monotonic() + last_seconds
+                ends = last if ends is None else min(ends, last)
             block_ended.set()
             for thread in threads:
                 thread.join()

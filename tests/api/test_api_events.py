@@ -506,3 +506,25 @@ def test_a_ledger_that_fails_is_no_fault_of_a_sink(
         connector.deliver()
     assert "The events of the sink on_event could not be read" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+class Slow(Store):
+    """Takes an event every half second."""
+
+    calls_per_second = 2.0
+
+    def __init__(self) -> None:
+        super().__init__(start="beginning", batch_events=1)
+
+
+def test_a_sink_that_has_much_to_catch_up_with_is_waited_for_no_longer_than_is_said(
+    tmp_path: Path, api: Api, clock: Clock
+) -> None:
+    with build(tmp_path, api, clock) as connector:
+        numbers = fictional_numbers()
+        dispatch = send_to(connector, *(next(numbers) for _ in range(200)))
+    slow = Slow()
+    with build(tmp_path, api, clock, sinks={"slow": slow}) as connector:
+        connector.dispatch(dispatch.id).drain(hand_over_seconds=0)
+        (state,) = connector.sinks()
+        assert state.lag == 200 - len(slow.told) > 0

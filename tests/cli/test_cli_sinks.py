@@ -63,7 +63,9 @@ def test_without_sinks_it_says_how_to_make_one(desk: Desk) -> None:
 def test_a_platform_that_is_away_is_shown_with_its_next_try(desk: Desk, crm: Crm) -> None:
     crm.faults(error_before=1)
     desk.people(3)
-    desk.send()
+    sent = desk.run("send", "campaign.toml", "--recipients", "people.csv")
+    assert sent.exit_code == 0
+    assert "3 events wait for the sink crm, and nothing of it is lost: `connector serve` or" in sent.stderr
     (state,) = desk.json("sinks")["sinks"]
     assert state["lag"] == 3
     assert "tried again at" in desk.run("sinks").stdout
