@@ -226,6 +226,22 @@ class ProviderContract:
                 assert isinstance(found, Found)
                 assert found.state is FoundState.cannot_tell, (status, body)
 
+    def test_where_it_can_not_be_asked_about_channels_it_says_so_and_changes_nothing(self) -> None:
+        if not self.provider.supports("failing"):
+            return
+        for status, body in ((500, b""), (429, b""), (401, b""), (404, b"{}"), (200, b"<html>"), (0, b"")):
+            with self._talking(status, body) as (provider, api):
+                told = _outcome(provider.failing)
+                assert isinstance(told, ConnectorError), (status, body)
+                assert SECRET not in str(told)
+                assert {seen.method for seen in api.seen} <= {"GET", "HEAD"}
+
+    def test_the_channels_of_a_batch_are_names(self) -> None:
+        with self._talking() as (provider, api):
+            channels = provider.channels_of(self._batch())
+            assert channels is None or all(isinstance(each, str) and each for each in channels)
+            assert api.seen == []
+
     # How it is done
 
     @contextmanager
@@ -278,8 +294,8 @@ class _Offer:
         return self._provider
 
 
-def _outcome(send: Callable[[], Outcome]) -> Any:
-    """What sending came to: an outcome, or what it raised."""
+def _outcome(send: Callable[[], object]) -> Any:
+    """What sending, or asking, came to: an outcome, or what it raised."""
     try:
         return send()
     except Exception as error:

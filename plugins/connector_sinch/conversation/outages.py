@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from connector.model.errors import ReadFailed
 from connector_sinch.conversation.resources.apps import FAILING, App
 from connector_sinch.errors import without_numbers
 
@@ -52,7 +53,9 @@ def _texts(details: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def failing(app: App) -> dict[str, str]:
-    """The channels of an app that are FAILING, each with the API's words."""
+    """The channels of an app that are FAILING, each with the API's words. Raises `ReadFailed` where it is no app."""
+    if not app.id:
+        raise ReadFailed("The API's answer doesn't show the app.")
     return {
         str(each.channel): f"{FAILING}: {each.state.description}" if each.state.description else FAILING
         for each in app.channel_credentials
