@@ -41,6 +41,10 @@ class DispatchLine:
     recipients: int
     enqueued: int
     in_doubt: int
+    left: int
+    """How many of its messages wait, are being sent, or are in doubt."""
+    send_at: datetime | None
+    """When it is to be sent; None: at once."""
     is_open: bool
     """Whether messages may be added to it."""
     abandoned: bool
@@ -88,6 +92,8 @@ def line_of(dispatch: Row[Any], told: Report, abandoned: bool) -> DispatchLine:
         recipients=told.recipients,
         enqueued=told.enqueued,
         in_doubt=told.in_doubt,
+        left=told.waiting + told.sending + told.in_doubt,
+        send_at=dispatch.send_at,
         is_open=bool(dispatch.open) and told.state != DispatchState.cancelled,
         abandoned=abandoned,
     )

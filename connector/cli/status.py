@@ -1,6 +1,7 @@
 """`connector dispatches` and `connector status`: where things stand."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ def dispatches(config: Path, as_json: bool) -> None:
     """
     with Connector.from_config(config) as connector:
         lines = connector.dispatches()
+        working = connector.worker_is_running()
     if as_json:
-        document({"dispatches": lines})
+        document({"dispatches": lines, "worker_running": working})
         return
     if not lines:
         click.echo("There is no dispatch yet; `connector send` starts one.")
@@ -39,9 +41,8 @@ def dispatches(config: Path, as_json: bool) -> None:
             (
                 line.id,
                 line.campaign,
-                ", ".join(
-                    [line.state, *(["open"] if line.is_open else []), *(["abandoned"] if line.abandoned else [])]
-                ),
+                _standing(line.state, line.send_at, left=line.left, is_open=line.is_open, working=working)
+                + (", abandoned" if line.abandoned else ""),
                 moment(line.created_at),
                 count(line.recipients),
                 count(line.enqueued),
@@ -99,13 +100,15 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
             }
         )
         return
+    left = report.waiting + report.sending + report.in_doubt
+    standing = _standing(report.state, dispatch.send_at, left=left, is_open=is_open, working=working)
     table(
         ("", ""),
         [
             ("dispatch", report.dispatch),
             ("campaign", report.campaign),
-            ("state", report.state + (", open" if is_open else "") + (f": {report.cause}" if report.cause else "")),
-            *((("sent at", moment(dispatch.send_at)),) if dispatch.send_at else ()),
+            ("state", standing + (f": {report.cause}" if report.cause else "")),
+            *((("send at", moment(dispatch.send_at)),) if dispatch.send_at else ()),
             *((name, count(getattr(report, name))) for name in COUNTED),
             ("worker", "running" if working else "not running"),
             *_health(account, declined),
@@ -115,8 +118,22 @@ def status(config: Path, dispatch_id: str, as_json: bool) -> None:
         _show_doubt(doubtful)
     for each in silent:
         click.echo(f"\n{each}")
-    for sentence in _advice(report, doubtful, working):
+    for sentence in _advice(report, dispatch.send_at, doubtful, working):
         click.echo(f"\n{sentence}")
+
+
+def _standing(state: str, send_at: datetime | None, *, left: int, is_open: bool, working: bool) -> str:
+    """A dispatch's state for people: of what is said to run, whether anybody is at it."""
+    if state == DispatchState.running and left:
+        if _is_ahead(send_at):
+            state = f"scheduled for {moment(send_at)}"
+        elif not working:
+            state = "waits for a worker"
+    return state + (", open" if is_open else "")
+
+
+def _is_ahead(send_at: datetime | None) -> bool:
+    return send_at is not None and send_at > utc_now()
 
 
 def _health(account: AccountState | None, declined: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -166,10 +183,12 @@ def _show_doubt(doubtful: list[DoubtfulBatch]) -> None:
     )
 
 
-def _advice(report: Report, doubtful: list[DoubtfulBatch], working: bool) -> list[str]:
+def _advice(report: Report, send_at: datetime | None, doubtful: list[DoubtfulBatch], working: bool) -> list[str]:
     sentences: list[Any] = []
     if report.state in (DispatchState.stopped, DispatchState.paused):
         sentences.append(f"To go on, once the cause is mended: connector resume {report.dispatch}")
+    elif report.waiting and not working and _is_ahead(send_at):
+        sentences.append("Start `connector serve` or `connector worker` before its time: one of them sends it.")
     elif (report.waiting or report.sending) and not working:
         sentences.append(f"Nothing is sent just now. To send: connector resume {report.dispatch}")
     if doubtful:

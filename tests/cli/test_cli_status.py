@@ -58,6 +58,22 @@ def test_pause_holds_until_resume(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     assert "nothing to pause" in desk.run("pause", dispatch).stdout
 
 
+def test_nobody_is_said_to_work_on_what_nobody_works_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    assert "waits for a worker" in desk.run("dispatches").stdout
+    assert "waits for a worker" in desk.run("status", dispatch).stdout
+    assert (line := desk.json("dispatches")["dispatches"][0])["state"] == "running"
+    assert (line["left"], line["send_at"]) == (4, None)
+    at = (utc_now() + timedelta(days=2)).replace(microsecond=0)
+    desk.write("campaign.toml", CAMPAIGN.replace("[message]", f"send_at = {at}\n[message]"))
+    scheduled = planned(desk, monkeypatch)
+    told = f"scheduled for {at.isoformat().replace('+00:00', 'Z')}"
+    assert told in desk.run("dispatches").stdout
+    shown = desk.run("status", scheduled).stdout
+    assert (told in shown, "before its time: one of them sends it" in shown) == (True, True)
+    assert "connector resume" not in shown
+
+
 def test_resume_waits_for_the_end_where_one_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     dispatch = planned(desk, monkeypatch)
     desk.run("pause", dispatch)
