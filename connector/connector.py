@@ -36,6 +36,7 @@ from connector.dispatch.auditing import audit
 from connector.dispatch.gathering import Added as Added
 from connector.dispatch.preview import FirstRequest as FirstRequest
 from connector.dispatch.preview import Preview as Preview
+from connector.dispatch.preview import Skip as Skip
 from connector.dispatch.preview import preview
 from connector.dispatch.rechecking import Rechecked as Rechecked
 from connector.dispatch.sending import Desk, Line, callbacks_expected
@@ -409,10 +410,12 @@ class Connector:
         recipients: Recipients,
         *,
         ask_provider: bool = False,
+        on_skip: Callable[[Skip], object] | None = None,
     ) -> Preview:
         """What a dispatch would be, in full, with nothing stored or sent.
 
-        With `ask_provider` the provider tries the first request dry, where it can.
+        With `ask_provider` the provider tries the first request dry, where it can. `on_skip` is called with every row
+        that would not be messaged; the preview itself has the first ones.
         """
         order = Order.read(campaign, recipients, self.settings)
         with order.source:
@@ -420,7 +423,7 @@ class Connector:
             sinks = self._sinks_of(order.integration, order.campaign.name)
             sessions = self._sessions_for(provider, order.campaign)
             what = order.plan(provider, sinks, sessions, key=None, key_is_given=False)
-            return preview(what, clock=self._clock, provider=provider if ask_provider else None)
+            return preview(what, clock=self._clock, provider=provider if ask_provider else None, on_skip=on_skip)
 
     def _checked(self, order: Order) -> Provider:
         """The provider of an order that can be sent. Raises `CampaignError`."""

@@ -1,7 +1,9 @@
 """`connector send`: a campaign goes out."""
 
+import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from connector.cli.completion import file_names
 from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, fields_in, json_option, moment, say, sentences, table
 from connector.cli.progress import reading
-from connector.connector import Connector, FirstRequest, Preview
+from connector.connector import Connector, FirstRequest, Preview, Skip
 from connector.ledger.tables import DispatchState
 from connector.model.batch import utc_now
+from connector.model.errors import InputError
 from connector.model.words import REASONS
 
 
@@ -43,6 +46,11 @@ def _columns(ctx: click.Context, option: click.Parameter, words: Sequence[str]) 
 @click.option(
     "--dry-run", is_flag=True, help="Only show who would get what, and who not and why; nothing is sent or remembered."
 )
+@click.option(
+    "--skipped",
+    metavar="FILE",
+    help="With --dry-run: write everybody who would be skipped into a new CSV file, with the reason.",
+)
 @click.option("--wait", is_flag=True, help="Go on until every message is delivered, failed or otherwise final.")
 @click.option(
     "--key",
@@ -64,7 +72,7 @@ def _columns(ctx: click.Context, option: click.Parameter, words: Sequence[str]) 
 @click.option("--yes", is_flag=True, help="Don't ask before sending.")
 @json_option
 @click.option_panel("The list", options=["--recipients", "--map", "--encoding"])
-@click.option_panel("How to go about it", options=["--dry-run", "--yes", "--wait"])
+@click.option_panel("How to go about it", options=["--dry-run", "--skipped", "--yes", "--wait"])
 @click.option_panel("The same once more", options=["--key", "--again"])
 @click.option_panel("Other options", options=["--json", "--help"])
 @click.pass_obj
@@ -73,6 +81,7 @@ def send(
     campaign: str,
     file: str,
     dry_run: bool,
+    skipped: str | None,
     wait: bool,
     key: str | None,
     again: bool,
@@ -95,10 +104,12 @@ def send(
         with recipients() as rows:
             return connector.started(campaign, rows, key=key) is not None
 
+    if skipped is not None and not dry_run:
+        raise click.UsageError("--skipped goes with --dry-run, which sends nothing.")
     with Connector.from_config(config) as connector:
         if dry_run:
-            with recipients() as rows, reading(rows):
-                preview = connector.preview(campaign, rows, ask_provider=True)
+            with recipients() as rows, reading(rows), _writing_skips(skipped) as on_skip:
+                preview = connector.preview(campaign, rows, ask_provider=True, on_skip=on_skip)
             if as_json:
                 document(preview.as_dict())
             else:
@@ -140,6 +151,29 @@ def send(
                     say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
             interrupted = follow(connector, dispatch, final=wait)
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+
+
+@contextmanager
+def _writing_skips(name: str | None) -> Iterator[Callable[[Skip], object] | None]:
+    """Writes who is skipped into a new file, which is gone again where that fails."""
+    if name is None:
+        yield None
+        return
+    path = Path(name)
+    try:
+        file = path.open("x", encoding="utf-8", newline="")
+    except FileExistsError:
+        raise InputError(f"--skipped: {name} is there already, and isn't written over; name a new file.") from None
+    except OSError as error:
+        raise InputError(f"--skipped: {name} can't be written ({error.strerror}).") from None
+    try:
+        with file:
+            writer = csv.writer(file)
+            writer.writerow(("row", "customer_id", "reason", "missing"))
+            yield lambda skip: writer.writerow((skip.row, skip.customer_id or "", skip.reason, ", ".join(skip.missing)))
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def _tell_what_went_before(connector: Connector, campaign: str, but: str | None) -> None:
@@ -204,7 +238,9 @@ def show(preview: Preview, *, err: bool) -> None:
             table(("", ""), fields_in(text), title=title, err=err)
     if preview.skips:
         shown = (
-            f"the first {len(preview.skips)} of {preview.skipped}" if preview.skipped > len(preview.skips) else "all"
+            f"the first {len(preview.skips)} of {preview.skipped} (--dry-run --skipped FILE writes all into a file)"
+            if preview.skipped > len(preview.skips)
+            else "all"
         )
         table(
             ("row", "customer_id", "reason"),

@@ -30,7 +30,7 @@ def dispatches(config: Path, as_json: bool) -> None:
         lines = connector.dispatches()
         working = connector.worker_is_running()
     if as_json:
-        document({"dispatches": lines, "worker_running": working})
+        document({"dispatches": lines})
         return
     if not lines:
         click.echo("There is no dispatch yet; `connector send` starts one.")

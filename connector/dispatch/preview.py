@@ -105,17 +105,23 @@ class Preview:
         return asdict(self)
 
 
-def preview(what: Plan, *, clock: Callable[[], datetime], provider: Provider | None = None) -> Preview:
+def preview(
+    what: Plan,
+    *,
+    clock: Callable[[], datetime],
+    provider: Provider | None = None,
+    on_skip: Callable[[Skip], object] | None = None,
+) -> Preview:
     """Plan a dispatch without leaving anything behind; where a provider is given, it tries the first request dry.
 
-    Raises as planning does.
+    `on_skip` is called with every row that would not be messaged, in their order. Raises as planning does.
     """
     with tempfile.TemporaryDirectory(prefix="connector-preview-") as folder:
         ledger = Ledger(f"sqlite:///{Path(folder) / 'preview.db'}")
         try:
             # The key matters to nobody here.
             number = plan(ledger, replace(what, key=None), clock=clock)
-            told = _read(ledger, what, number)
+            told = _read(ledger, what, number, on_skip)
             if provider is None or not told.requests or not provider.supports("dry_run"):
                 return told
             with ledger.read() as connection:
@@ -152,7 +158,7 @@ def _sample(batch: Batch, values: Sequence[str | None]) -> Sample:
     return Sample(batch.sender, to_json(filled).decode(), "", 0)
 
 
-def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
+def _read(ledger: Ledger, what: Plan, number: int, on_skip: Callable[[Skip], object] | None) -> Preview:
     live = (messages.c.dispatch == number) & messages.c.state.is_(None)
     with ledger.read() as connection:
         counts = totals.read(connection, number)
@@ -189,12 +195,15 @@ def _read(ledger: Ledger, what: Plan, number: int) -> Preview:
             select(messages.c.ordinal, messages.c.customer_id, messages.c.reason, messages.c.content)
             .where(messages.c.dispatch == number, messages.c.state == MessageState.skipped)
             .order_by(messages.c.ordinal)
-            .limit(SKIPS)
+            .limit(SKIPS if on_skip is None else None)
         )
-        skips = [
-            Skip(row.ordinal + 1, row.customer_id, row.reason, _missing(what, row.reason, row.content))
-            for row in connection.execute(left_out)
-        ]
+        skips: list[Skip] = []
+        for row in connection.execution_options(yield_per=1000).execute(left_out):
+            skip = Skip(row.ordinal + 1, row.customer_id, row.reason, _missing(what, row.reason, row.content))
+            if on_skip is not None:
+                on_skip(skip)
+            if len(skips) < SKIPS:
+                skips.append(skip)
         return Preview(
             campaign=what.campaign.name,
             integration=what.integration,

@@ -61,6 +61,27 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(desk: Desk) -> None:
     assert desk.json("dispatches") == {"dispatches": []}
 
 
+def test_everybody_who_would_be_skipped_is_written_into_a_new_file(desk: Desk) -> None:
+    rows = "".join(f"{place},c-{place},\n" for place in range(50))
+    desk.write("people.csv", f"to,customer_id,name\n{rows}+12015550123,c-50,\n")
+    send = ("send", "campaign.toml", "--recipients", "people.csv")
+    shown = desk.run(*send, "--dry-run").stdout
+    assert "the first 20 of 51 (--dry-run --skipped FILE writes all into a file)" in shown
+    assert desk.run(*send, "--dry-run", "--skipped", "skipped.csv").exit_code == 0
+    lines = (desk.folder / "skipped.csv").read_text().splitlines()
+    assert lines[:2] == ["row,customer_id,reason,missing", "1,c-0,invalid_number,"]
+    assert lines[51:] == ["51,c-50,missing_parameter,name"]
+    before = (desk.folder / "people.csv").read_bytes()
+    for name in ("people.csv", "no-folder/skipped.csv"):
+        refused = desk.run(*send, "--dry-run", "--skipped", name)
+        assert (refused.exit_code, refused.stdout, f"--skipped: {name}" in refused.stderr) == (2, "", True)
+    assert (desk.folder / "people.csv").read_bytes() == before
+    assert desk.run(*send, "--skipped", "more.csv").exit_code == 2
+    desk.write("people.csv", "to,name\n+12015550123,Ada,Eve\n")
+    assert desk.run(*send, "--dry-run", "--skipped", "more.csv").exit_code == 2
+    assert not (desk.folder / "more.csv").exists()
+
+
 def test_a_campaign_goes_out(desk: Desk) -> None:
     desk.people(30)
     report = desk.send()
