@@ -36,6 +36,7 @@ class Kafka(Sink):
         "You need a topic, and where it has access control a user with the permission to write to it (Write and "
         "Describe on the topic). The library comes with pip install 'campaign-connector[kafka]'."
     )
+    asked: ClassVar[Sequence[str]] = ("tls", "username", "password", "start")
 
     def __init__(self, settings: KafkaSettings, http: Http) -> None:
         self._settings = settings

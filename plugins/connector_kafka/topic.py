@@ -5,6 +5,7 @@ import. Source: librdkafka's "Introduction" (idempotent producer, errors) and "C
 """
 
 import ctypes
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from confluent_kafka.admin import AdminClient
 
 from connector.model.errors import NotTaken, SinkStopped
 from connector_kafka.settings import KafkaSettings
+
+logger = logging.getLogger("connector.kafka")
 
 STOPPING = frozenset(
     {
@@ -49,6 +52,7 @@ VAGUE = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._TIMED_OUT, KafkaError.
 
 LONGEST_FOR_A_NEW_TOPIC_SECONDS = 10.0
 FIRST_LOOK_SECONDS = 0.5
+SILENT = "Kafka says nothing of the topic"
 
 _Client = TypeVar("_Client", Producer, AdminClient)
 
@@ -124,7 +128,7 @@ class Topic:
             self._final = error.args[0]
         failed = [error for error in ends.values() if error is not None and error.code() not in REFUSING]
         if self._final is not None or failed:
-            raise self._failure([*([] if self._final is None else [self._final]), *failed])
+            raise self._failure("Kafka has not taken all events", [*filter(None, [self._final]), *failed])
         return ends
 
     def partitions(self) -> int:
@@ -143,11 +147,11 @@ class Topic:
                 # Why nothing answers is told beside.
                 asking.poll(0)
                 if self._final is not None or left <= patience:
-                    raise self._failure([self._final or error.args[0]]) from error
+                    raise self._failure(SILENT, [self._final or error.args[0]]) from error
                 patience *= 2
                 continue
             if found.error is not None:
-                raise self._failure([found.error])
+                raise self._failure(SILENT, [found.error])
             return len(found.partitions)
 
     def close(self) -> None:
@@ -180,7 +184,7 @@ class Topic:
         if error.code() in STOPPING:
             self._final = error
 
-    def _failure(self, errors: Sequence[KafkaError]) -> NotTaken:
+    def _failure(self, what: str, errors: Sequence[KafkaError]) -> NotTaken:
         for error in errors:
             if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
                 return SinkStopped(f"Kafka has no topic {self._name}: make it, or mend topic.")
@@ -189,7 +193,7 @@ class Topic:
         said = _said(errors[0])
         if self._words and errors[0].code() in VAGUE:
             said = self._words
-        return NotTaken(f"Kafka has not taken all events: {said}.")
+        return NotTaken(f"{what}: {said}.")
 
 
 def _connection(settings: KafkaSettings, user: tuple[str, str] | None) -> dict[str, Any]:
@@ -197,8 +201,9 @@ def _connection(settings: KafkaSettings, user: tuple[str, str] | None) -> dict[s
     found: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": "campaign-connector",
-        # It would write to standard error by itself; what it has to say comes as errors, too.
+        # It would write to standard error by itself, and what it has to say comes as errors, too.
         "log_level": 0,
+        "logger": logger,
         "security.protocol": security if user is None else f"SASL_{security}",
     }
     if settings.ca_file is not None:
@@ -223,7 +228,7 @@ _open: dict[int, Producer] = {}
 
 
 def _keep_those_of_the_parent() -> None:
-    """A producer's threads are the parent's: freed in a forked child it would bring that down."""
+    """A producer's threads are the parent's: freed in a forked child it might wait for them, or for locks of theirs."""
     for producer in _open.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(producer))
     _open.clear()
