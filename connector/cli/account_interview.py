@@ -86,7 +86,7 @@ class AccountInterview(Interview):
         before = self._draft.get(question.path)
         values = [each.value for each in offer.choices]
         options = [f"{each.label} ({each.value})" for each in offer.choices]
-        if offer.new:
+        if offer.new is not None:
             options.append("a new one, made now")
         options.append("another one, which I type")
         while True:
@@ -94,11 +94,11 @@ class AccountInterview(Interview):
             if chosen < len(values):
                 self._draft.put(question.path, values[chosen])
                 return
-            if not offer.new or chosen > len(values):
+            if offer.new is None or chosen > len(values):
                 self._ask(question, needed=True)
                 return
             try:
-                made = self._service.make(question.key, {each.key: _answer(each) for each in offer.new})
+                made = self._service.make(question.key, _answers(offer.new))
             except ConnectorError as error:
                 tell(str(error), "  ")
                 continue
@@ -173,10 +173,20 @@ class AccountInterview(Interview):
             draft.put(path, draft.subject.name)
 
 
+def _answers(asked: Callable[[Mapping[str, str]], Wanted | None]) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    while (wanted := asked(answers)) is not None:
+        answers[wanted.key] = _answer(wanted)
+    return answers
+
+
 def _answer(wanted: Wanted) -> str:
     click.echo(err=True)
     if wanted.description:
         tell(wanted.description, "  ")
+    if wanted.choices:
+        chosen = choose(wanted.title, [each.label for each in wanted.choices], default=0)
+        return wanted.choices[chosen].value
     while True:
         typed = prompt(wanted.title, hidden=wanted.secret)
         if typed:

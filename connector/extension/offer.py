@@ -1,6 +1,6 @@
 """What a setting may be, as the service itself knows it once the settings before it are there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -22,11 +22,14 @@ class Wanted:
     description: str = ""
     secret: bool = False
     """It is not shown while it is typed; nothing of it is kept here."""
+    choices: Sequence[Choice] = ()
+    """What it may be; the first is taken where nothing is typed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The choices that there are, and what it takes to make another one; nothing: none can be made."""
+    """The choices that there are, and what it takes to make another one."""
 
     choices: Sequence[Choice]
-    new: Sequence[Wanted] = ()
+    new: Callable[[Mapping[str, str]], Wanted | None] | None = None
+    """What is to be asked next, by the answers so far; it gives None once there are enough. None: none can be made."""

@@ -74,8 +74,13 @@ def test_an_app_is_chosen_or_made_waited_for_and_called_back_from(place: Place) 
         terminal.wait_for("Simulated app: DISPATCH; ")
         terminal.type("2", at="Number [1]: ")
         terminal.type("Shop", at="Name of the app: ")
+        terminal.type("whatsapp", at="First channel [1]: ")
+        terminal.type("sender", at="WhatsApp sender ID: ")
+        terminal.type("TOKEN-OF-WHATSAPP", at="WhatsApp bearer token: ")
+        terminal.type("sms", at="Next channel [1]: ")
         terminal.type("plan", at="Service plan ID: ")
         terminal.type("TOKEN-OF-THE-PLAN", at="API token: ")
+        terminal.type(ENTER, at="Next channel [1]: ")
         terminal.type(ENTER, at="Messages per second [25] (- takes it away): ")
         terminal.type(ENTER, at="Enter to go on")
         terminal.type(ENTER, at="Sender [none]: ")
@@ -84,11 +89,12 @@ def test_an_app_is_chosen_or_made_waited_for_and_called_back_from(place: Place) 
         terminal.type(ENTER, at="Save this? [Y/n]: ")
         terminal.type(ENTER, at="Set it right at the service now? [Y/n]: ")
         assert terminal.end() == 0, terminal.shown
-    assert "TOKEN-OF-THE-PLAN" not in terminal.shown
-    assert "ACTIVE, priority 1 of 1" in " ".join(terminal.shown.split())
+    assert "TOKEN-OF" not in terminal.shown
+    assert "ACTIVE, priority 2 of 2" in " ".join(terminal.shown.split())
     saved = tomllib.loads((place.folder / "connector.toml").read_text())["integrations"]["conv"]
     (app,) = (each for each in place.asked("apps")["apps"] if each["display_name"] == "Shop")
     assert (saved["app_id"], saved["messages_per_second"]) == (app["id"], 25)
+    assert [each["channel"] for each in app["channel_credentials"]] == ["WHATSAPP", "SMS"]
     (webhook,) = place.asked(f"apps/{app['id']}/webhooks")["webhooks"]
     assert webhook["target"].startswith(f"http://127.0.0.1:{port}/webhooks/")
     assert webhook["secret"] == "signs"

@@ -11,34 +11,68 @@ from connector.http import Http
 from connector.model.errors import InputError
 from connector_sinch.conversation.connection import Connection
 from connector_sinch.conversation.resources import Project
-from connector_sinch.conversation.resources.apps import App, bearer
+from connector_sinch.conversation.resources.apps import App
+from connector_sinch.conversation.resources.credentials import CREDENTIALS, CredentialField, credential
+from connector_sinch.conversation.resources.resource import Channel
 from connector_sinch.conversation.settings import ConversationSettings
 
 APP = "app_id"
 NOT_KNOWN = "not-known-yet"
-NAME, PLAN, TOKEN = "name", "service_plan_id", "api_token"
-NEW = (
-    Wanted(NAME, "Name of the app", "What people call the new app."),
-    Wanted(
-        PLAN,
-        "Service plan ID",
-        "An app begins with a channel, here SMS: the ID of the service plan that sends; the dashboard shows it under "
-        "SMS, Service APIs. Other channels are added later: connector conversation app add-channel",
-    ),
-    Wanted(TOKEN, "API token", "The token of this service plan. Sinch keeps it in the app; here it is not kept.", True),
+NAME = "name"
+NO_MORE = ""
+KEPT_BY_SINCH = "Sinch keeps it in the app; here it is not kept."
+OTHERS = (
+    "MMS, KakaoTalk Chat, Apple Messages and enterprise accounts of LINE are added later, from a file: connector "
+    "conversation app add-channel CHANNEL --credentials FILE"
 )
 
 
 def offer(settings: Mapping[str, Any], http: Http) -> Offer:
     """The apps of the project. Raises any `ConnectorError`."""
     with _project(settings, http) as project:
-        return Offer([Choice(app.id, _label(app)) for app in project.apps.list() if app.id], NEW)
+        return Offer([Choice(app.id, _label(app)) for app in project.apps.list() if app.id], _asked)
 
 
 def make(answers: Mapping[str, str], settings: Mapping[str, Any], http: Http) -> str:
-    """A new app with one channel, SMS; its id. Raises any `ConnectorError`."""
+    """A new app with the channels that were chosen, in their order; its id. Raises any `ConnectorError`."""
+    credentials = [
+        credential(channel, {each.path: answers[_key(place, each)] for each in CREDENTIALS[channel]})
+        for place, channel in enumerate(_chosen(answers), 1)
+    ]
     with _project(settings, http) as project:
-        return project.apps.create(answers[NAME], [bearer("SMS", answers[PLAN], answers[TOKEN])]).id
+        return project.apps.create(answers[NAME], credentials).id
+
+
+def _asked(answers: Mapping[str, str]) -> Wanted | None:
+    """What is to be asked next for a new app: its name, and then channel by channel what opens it."""
+    if NAME not in answers:
+        return Wanted(NAME, "Name of the app", "What people call the new app.")
+    chosen = _chosen(answers)
+    for place, channel in enumerate(chosen, 1):
+        for each in CREDENTIALS[channel]:
+            if _key(place, each) not in answers:
+                description = f"{each.description} {KEPT_BY_SINCH}".strip() if each.secret else each.description
+                return Wanted(_key(place, each), each.title, description, each.secret)
+    place = len(chosen) + 1
+    if f"channel_{place}" in answers:
+        return None
+    left = [Choice(str(channel), str(channel)) for channel in CREDENTIALS if channel not in chosen]
+    if not chosen:
+        description = f"An app begins with a channel, which is the first in its order of priority. {OTHERS}"
+        return Wanted("channel_1", "First channel", description, choices=left)
+    return Wanted(f"channel_{place}", "Next channel", choices=[Choice(NO_MORE, "no more channels"), *left])
+
+
+def _chosen(answers: Mapping[str, str]) -> list[Channel]:
+    """The channels that were chosen so far, in their order."""
+    found: list[Channel] = []
+    while channel := answers.get(f"channel_{len(found) + 1}"):
+        found.append(Channel(channel))
+    return found
+
+
+def _key(place: int, field: CredentialField) -> str:
+    return f"channel_{place}.{'.'.join(field.path)}"
 
 
 @contextmanager

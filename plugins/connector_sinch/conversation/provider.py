@@ -185,7 +185,7 @@ class SinchConversation(Provider):
 
     @staticmethod
     def make(key: str, answers: Mapping[str, str], settings: Mapping[str, Any], http: Http) -> str:
-        """A new app, with SMS as its channel."""
+        """A new app, with the channels that were chosen."""
         return offering.make(answers, settings, http)
 
     def pace(self) -> float | None:

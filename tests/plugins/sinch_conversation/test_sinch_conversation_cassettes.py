@@ -284,7 +284,8 @@ def test_the_apps_are_offered(account):
 @pytest.mark.block_network
 def test_an_app_is_made(account):
     target, http = account(simulated=True), Http()
-    answers = {"name": "Shop", "service_plan_id": "PLAN", "api_token": "API-TOKEN"}
+    sms = {"claimed_identity": "PLAN", "token": "API-TOKEN"}
+    answers = {"name": "Shop", "channel_1": "SMS", **{f"channel_1.static_bearer.{key}": sms[key] for key in sms}}
     try:
         assert SinchConversation.make("app_id", answers, target.settings, http)
     finally:
