@@ -9,6 +9,7 @@ import rich_click as click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 from connector.config.document import read_document
+from connector.config.load import ledger_url
 from connector.config.settings import Storage
 from connector.extension.plugins import Plugins
 from connector.ledger import glance
@@ -118,8 +119,10 @@ def file_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
 def _ledger(ctx: click.Context) -> Path | None:
     config = ctx.find_root().params.get("config") or "connector.toml"
     document, _ = read_document(Path(config), missing="")
-    # Without a configuration it is not known which ledger is meant.
-    return None if document is None else Ledger(document.get("storage", {}).get("url", Storage().url)).path
+    if document is None:
+        # Without a configuration it is not known which ledger is meant.
+        return None
+    return Ledger(ledger_url(document.get("storage", {}).get("url", Storage().url), config)).path
 
 
 def _latest(ctx: click.Context) -> list[glance.Named]:

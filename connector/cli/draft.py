@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.cli.questions import Path, Subject
-from connector.config.load import check_settings
+from connector.config.load import beside, check_settings
 from connector.config.messages import place
 from connector.config.secrets import read_secret
 from connector.config.settings import Settings
@@ -65,7 +65,8 @@ class Draft:
         """The settings that it makes, with tables in the place of its own. Raises `ConfigurationError`."""
         # Without a reader of ours first: with one, a secret may have any name.
         check_settings(self.document, self._plugins, self._source)
-        return check_settings({**self.document, **tables}, self._plugins, self._source, self.reader())
+        settings = check_settings({**self.document, **tables}, self._plugins, self._source, self.reader())
+        return beside(settings, self._source)
 
     def reader(self) -> Callable[[str], str]:
         """Reads a secret: as it was pasted, or at its place."""

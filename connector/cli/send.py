@@ -3,8 +3,9 @@
 import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import rich_click as click
@@ -14,7 +15,11 @@ from connector.cli.completion import file_names
 from connector.cli.following import conclude, follow, read_secrets
 from connector.cli.output import count, document, fields_in, json_option, moment, say, sentences, table
 from connector.cli.progress import reading
+from connector.config.load import load_settings
+from connector.config.settings import Storage
 from connector.connector import Connector, FirstRequest, Preview, Skip
+from connector.extension.plugins import Plugins
+from connector.ledger.database import Ledger
 from connector.ledger.tables import DispatchState
 from connector.model.batch import utc_now
 from connector.model.errors import InputError
@@ -106,7 +111,7 @@ def send(
 
     if skipped is not None and not dry_run:
         raise click.UsageError("--skipped goes with --dry-run, which sends nothing.")
-    with Connector.from_config(config) as connector:
+    with _opened(config, remembers=not dry_run) as connector:
         if dry_run:
             with recipients() as rows, reading(rows), _writing_skips(skipped) as on_skip:
                 preview = connector.preview(campaign, rows, ask_provider=True, on_skip=on_skip)
@@ -151,6 +156,18 @@ def send(
                     say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
             interrupted = follow(connector, dispatch, final=wait)
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
+
+
+@contextmanager
+def _opened(config: Path, *, remembers: bool) -> Iterator[Connector]:
+    """A connector; where it is to remember nothing and there is no ledger yet, none is left."""
+    plugins = Plugins()
+    settings = load_settings(config, plugins)
+    with ExitStack() as stack:
+        if not remembers and not Ledger(settings.storage.url).path.exists():
+            folder = stack.enter_context(TemporaryDirectory(prefix="connector-"))
+            settings = settings.model_copy(update={"storage": Storage(url=f"sqlite:///{folder}/connector.db")})
+        yield stack.enter_context(Connector(settings, plugins=plugins))
 
 
 @contextmanager

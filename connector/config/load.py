@@ -22,11 +22,13 @@ from connector.model.text import Template
 
 ReadSecret = Callable[[str], str]
 
+SQLITE = "sqlite:///"
+
 
 def load_settings(path: str | os.PathLike[str], plugins: Plugins, read_secret: ReadSecret | None = None) -> Settings:
     """The settings in a TOML (or JSON) file.
 
-    Relative paths inside, of secrets and of the SQLite file, start at the current directory. Raises
+    A relative path of the ledger starts at the folder of this file, one of a secret at the current directory. Raises
     `ConfigurationError` with everything that is wrong.
     """
     document, unreadable = read_document(
@@ -34,7 +36,24 @@ def load_settings(path: str | os.PathLike[str], plugins: Plugins, read_secret: R
     )
     if unreadable:
         raise ConfigurationError(unreadable)
-    return check_settings(document, plugins, str(path), read_secret)
+    return beside(check_settings(document, plugins, str(path), read_secret), path)
+
+
+def beside(settings: Settings, path: str | os.PathLike[str]) -> Settings:
+    """Settings of a file, with their ledger where that file means it: the same from wherever a command runs.
+
+    Another ledger would know nothing of what was sent.
+    """
+    url = ledger_url(settings.storage.url, path)
+    return settings.model_copy(update={"storage": settings.storage.model_copy(update={"url": url})})
+
+
+def ledger_url(url: str, path: str | os.PathLike[str]) -> str:
+    """The URL of a ledger as a configuration file means it: a relative path starts at the folder of that file."""
+    file = url.removeprefix(SQLITE)
+    if file == url or file == ":memory:" or Path(file).is_absolute():
+        return url
+    return f"{SQLITE}{Path(path).parent / file}"
 
 
 def check_settings(

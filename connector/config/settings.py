@@ -96,7 +96,7 @@ class Storage(Table):
             pattern=r"^sqlite:///.+$",
             examples=["sqlite:///connector.db"],
             title="URL",
-            description="A SQLite file; a relative path starts at the current directory.",
+            description="A SQLite file; a relative path starts at the folder of the configuration file.",
             json_schema_extra={"writeOnly": True},
             repr=False,
         ),

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 
+import pytest
 from cli_kit import CAMPAIGN, Desk
 
 KEYS = {
@@ -58,6 +59,7 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(desk: Desk) -> None:
     assert "Hi Ada, we open on Monday." in text.stdout
     assert "The provider was asked, without sending" in text.stdout
     assert desk.account()["sends"] == {}
+    assert not list(desk.folder.glob("connector.db*"))
     assert desk.json("dispatches") == {"dispatches": []}
 
 
@@ -241,3 +243,16 @@ def test_how_reports_come_is_told_at_the_end(desk: Desk) -> None:
     result = desk.run("send", "campaign.toml", "--recipients", "people.csv")
     (line,) = desk.json("dispatches")["dispatches"]
     assert (result.exit_code, f"connector report {line['id']} --wait" in result.stdout) == (0, True)
+
+
+def test_the_ledger_stands_beside_its_configuration_wherever_a_command_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.people(2)
+    desk.send()
+    elsewhere = desk.folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    again = desk.run("--config", "../connector.toml", "send", "../campaign.toml", "--recipients", "../people.csv")
+    assert (again.exit_code, "has been sent to these recipients already" in again.stderr) == (2, True)
+    assert not list(elsewhere.iterdir())

@@ -239,7 +239,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         {"storage": {"url": "postgresql://me:s3cr3t@db/x"}},
         [
             'storage.url: Give a text such as "sqlite:///connector.db". A SQLite file; a relative path starts at the '
-            "current directory."
+            "folder of the configuration file."
         ],
     ),
     ({"storage": "postgresql://me:s3cr3t@db/x"}, ["storage: Give a table."]),
