@@ -1,8 +1,10 @@
 """The JSON Schemas (2020-12) of configuration and campaign, composed from the plugins that are loaded."""
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -75,12 +77,18 @@ def message_schema(provider: type[Provider]) -> Schema:
 
 
 def _headed(name: str, model: type[BaseModel]) -> Schema:
-    schema = {"$schema": DIALECT, "$id": schema_id(name), **model.model_json_schema()}
+    schema = {"$schema": DIALECT, "$id": schema_id(name), **copy.deepcopy(_of_model(model))}
     for each in (schema, *schema.get("$defs", {}).values()):
         if "description" in each:
             # Of a class's docstring the first paragraph is for those who fill in forms.
             each["description"] = each["description"].partition("\n\n")[0]
     return schema
+
+
+@lru_cache(maxsize=64)
+def _of_model(model: type[BaseModel]) -> Schema:
+    """The schema of a model: making one takes longer than all else that a configuration is read by."""
+    return model.model_json_schema()
 
 
 def _configuration(providers: Mapping[str, type[Provider]], sinks: Mapping[str, type[Sink]]) -> Schema:
