@@ -42,7 +42,7 @@ def follow(connector: Connector, dispatch: Dispatch, *, final: bool) -> bool:
     def to_hand_over() -> int:
         return sum(state.lag for state in _behind(connector))
 
-    with stopping() as stop, without_stops(), sending(dispatch, to_hand_over, final=final):
+    with stopping() as stop, without_stops(), sending(connector, dispatch, to_hand_over, final=final):
         dispatch.drain(final=final, stop=stop, hand_over_seconds=HAND_OVER_SECONDS)
     return stop.is_set()
 

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from connector.audience.reading import RowSource
-from connector.cli.output import ERR
-from connector.connector import Dispatch
+from connector.cli.output import ERR, moment, say
+from connector.connector import Connector, Dispatch
 from connector.ledger import totals
 from connector.model.errors import LedgerError
 
@@ -69,11 +69,14 @@ def reading(rows: RowSource) -> Iterator[None]:
 
 
 @contextmanager
-def sending(dispatch: Dispatch, to_hand_over: Callable[[], int], *, final: bool) -> Iterator[None]:
+def sending(
+    connector: Connector, dispatch: Dispatch, to_hand_over: Callable[[], int], *, final: bool
+) -> Iterator[None]:
     """Show how many messages are sent and, with `final`, how many have their last report.
 
-    When that is done, how many events the sinks have still to take.
+    And what it waits for, where nothing is sent; when all is done, how many events the sinks have still to take.
     """
+    told: set[str | None] = set()
     bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,6 +94,13 @@ def sending(dispatch: Dispatch, to_hand_over: Callable[[], int], *, final: bool)
 
         def show() -> None:
             _, counts = dispatch.progress()
+            for account in connector.accounts():
+                if account.name == dispatch.account and account.probe_at and account.trouble not in told:
+                    told.add(account.trouble)
+                    say(
+                        f"Nothing is sent while the account {account.name} doesn't answer; it is asked again at "
+                        f"{moment(account.probe_at)}. {account.trouble or ''}"
+                    )
             enqueued = counts.get(totals.ENQUEUED, 0)
             done = enqueued + counts.get(totals.ENQUEUE_FAILED, 0) + counts.get(totals.UNKNOWN, 0)
             left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
