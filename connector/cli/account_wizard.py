@@ -152,8 +152,10 @@ class AccountWizard(Wizard):
         done.called_back = not proving.wrong(found)
 
     def _may_set(self, done: Done, found: list[Finding]) -> bool:
+        if not self._asks:
+            return True
         self.show(found, done.subject)
-        return not self._asks or click.confirm("Set it right at the service now?", default=True, err=True)
+        return click.confirm("Set it right at the service now?", default=True, err=True)
 
     def try_number(self, done: Done, number: str) -> None:
         """Send a test message through what was saved."""

@@ -110,7 +110,7 @@ def _told(event: Event, codes: list[ErrorCode]) -> tuple[str, str, str]:
     known = next((each for each in codes if each.code == code and each.source == event.status_code_source), None)
     words = [
         event.raw_status or "" if event.status == Status.noted else "",
-        f"code {code}: {known.meaning}" if known is not None else f"code {code}" if code else "",
+        f"code {code}: {known.meaning.rstrip('.')}" if known is not None else f"code {code}" if code else "",
         REASONS.get(event.comment or "", event.comment or ""),
         f'"{event.text}"' if event.text else "",
         f"by operator {event.operator}" if event.operator else "",

@@ -26,7 +26,8 @@ def test_every_spelling_finds_every_dispatch(desk: Desk) -> None:
     assert text.startswith("120***00: 4 messages in 2 dispatches\n")
     assert f"Campaign opening, dispatch {first['dispatch']}: delivered" in text.splitlines()
     assert "the same person stands earlier in the list" in text
-    assert "c-2" not in text
+    # An id of ours may end alike.
+    assert "c-2" not in text.split()
     assert ADA[1:] not in text
 
 
@@ -49,7 +50,7 @@ def test_codes_are_in_plain_words(open_desk: Callable[..., Desk]) -> None:
     (code,) = message["codes"]
     assert (code["code"], code["source"]) == ("150", "smpp")
     text = desk.run("message", ADA).stdout
-    assert f"code 150: {code['meaning']}" in text
+    assert f"code 150: {code['meaning'].rstrip('.')}" in text
 
 
 def test_what_is_in_doubt_shows_its_attempts(open_desk: Callable[..., Desk]) -> None:

@@ -86,7 +86,8 @@ def _modes(app: App) -> Iterator[CheckResult]:
             sentence = (
                 "Messages are kept for 0 days: what people write is lost when its callback is, and can't be asked for, "
                 "and most replies don't tell which campaign they answer. "
-                "Up to 7 days can be kept: connector conversation app retention --dispatch-days 7"
+                "Up to 7 days can be kept: connector conversation app retention --dispatch-days 7 "
+                '--legal-justification "WHY THAT IS LAWFUL"'
             )
             yield CheckResult("retention", None, sentence)
     else:

@@ -155,12 +155,20 @@ def test_the_apps_of_a_project_are_offered_and_one_is_made(open_account: Callabl
     (offered,) = (offer := SinchConversation.offer("app_id", settings, account.http)).choices
     assert offered.value == account.app
     assert "SMS PENDING" in offered.label
-    assert [(each.key, each.secret) for each in offer.new] == [
-        ("name", False),
-        ("service_plan_id", False),
-        ("api_token", True),
-    ]
-    answers = {"name": "Second", "service_plan_id": "plan", "api_token": "token"}
+    assert offer.new is not None
+    answers: dict[str, str] = {}
+    for title, answer in (
+        ("Name of the app", "Second"),
+        ("First channel", "SMS"),
+        ("Service plan ID", "plan"),
+        ("API token", "token"),
+        ("Next channel", ""),
+    ):
+        wanted = offer.new(answers)
+        assert wanted is not None
+        assert (wanted.title, wanted.secret) == (title, answer == "token")
+        answers[wanted.key] = answer
+    assert offer.new(answers) is None
     made = SinchConversation.make("app_id", answers, settings, account.http)
     assert account.project.apps.get(made).display_name == "Second"
     assert len(SinchConversation.offer("app_id", settings, account.http).choices) == 2
