@@ -13,6 +13,7 @@ from connector.ledger.tables import dead_letters
 from connector.model.event import Event, Status
 
 LONGEST_REASON = 500
+NOT_WANTED = "The settings of this sink leave it out now (statuses, integrations or campaigns): discard it."
 _AT_ONCE = 500
 
 
@@ -65,6 +66,17 @@ def settle(connection: Connection, sink: str, positions: Collection[int]) -> Non
             delete(dead_letters).where(
                 dead_letters.c.sink == sink, dead_letters.c.position.in_(some[start : start + _AT_ONCE])
             )
+        )
+
+
+def leave(connection: Connection, sink: str, positions: Collection[int]) -> None:
+    """A sink doesn't get these any more: they stay refused, and are not tried once more."""
+    some = sorted(positions)
+    for start in range(0, len(some), _AT_ONCE):
+        connection.execute(
+            update(dead_letters)
+            .where(dead_letters.c.sink == sink, dead_letters.c.position.in_(some[start : start + _AT_ONCE]))
+            .values(again=None, reason=NOT_WANTED)
         )
 
 

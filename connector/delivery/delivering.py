@@ -171,14 +171,20 @@ class _Turn:
         """Hand over what it refused before and is to be tried once more; False: there is nothing."""
         with self._ledger.read() as connection:
             refused = dead_letters.due(connection, self._name, REFUSED_AT_ONCE)
-        if not refused:
-            return False
+        unwanted = {event.position for event in refused if not self._choice.wants(event)}
+        if unwanted:
+            # What it gets was narrowed since.
+            with self._ledger.write() as connection:
+                dead_letters.leave(connection, self._name, unwanted)
+        wanted = [event for event in refused if event.position not in unwanted]
+        if not wanted:
+            return bool(unwanted)
 
         def note(handed: Handed) -> None:
             with self._ledger.write() as connection:
                 self._settle(connection, handed)
 
-        self._hand(_Page(refused, cursors.BEGINNING, frozenset()), note)
+        self._hand(_Page(wanted, cursors.BEGINNING, frozenset()), note)
         return True
 
     def hand_again(self) -> bool:
@@ -217,16 +223,10 @@ class _Turn:
         page.take(passed_over)
         if passed_over:
             note(Handed())
-        done = dead = 0
 
-        def after(handed: Handed) -> None:
-            nonlocal done, dead
-            # Other calls go on meanwhile: what they refuse is there before they are done.
-            newly_done = handed.done[done:]
-            if not newly_done:
+        def after(new: Handed) -> None:
+            if not new.done:
                 return
-            new = Handed(newly_done, handed.dead[dead:])
-            done, dead = done + len(newly_done), dead + len(new.dead)
             page.take({event.position for event in new.done})
             self.taken += len(new.done)
             note(new)

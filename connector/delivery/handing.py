@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from connector.extension.sink import DeadLetter, Sink
-from connector.model.errors import PluginError
+from connector.model.errors import NotTaken, PluginError, SinkStopped
 from connector.model.event import Event
 
 
@@ -44,7 +44,7 @@ class Hands:
             self._pool.shutdown()
 
     def hand(self, events: Sequence[Event], *, tries_first: bool, after: Callable[[Handed], object]) -> Handed:
-        """Hand events over, those of one message in order; `after` is called now and then with what is done so far.
+        """Hand events over, those of one message in order; `after` is called now and then with what is newly done.
 
         With `tries_first` the first call is made alone: whether the sink is well again is not known.
         """
@@ -60,9 +60,16 @@ class Hands:
                 calls = [self._pool.submit(self._call, part, handed) for part in wave]
                 for call in as_completed(calls):
                     call.result()
-                    after(handed)
-            after(handed)
+                    after(self._newly_done(handed))
+            after(self._newly_done(handed))
         return handed
+
+    def _newly_done(self, handed: Handed) -> Handed:
+        """What is done since this was asked last; other calls go on meanwhile."""
+        with self._guard:
+            new = Handed(handed.done, handed.dead)
+            handed.done, handed.dead = [], []
+        return new
 
     def _waves(self, events: Sequence[Event], tries_first: bool) -> Iterator[list[Sequence[Event]]]:
         """Batches that may be on their way together: no message has events in two of them."""
@@ -92,7 +99,8 @@ class Hands:
             dead = self._checked(self._sink.deliver(part), part)
         # In a thread of ours nothing else than the sink ends: SystemExit is a failure as any other.
         except BaseException as error:
-            handed.error = error
+            with self._guard:
+                handed.error = error if handed.error is None else max(handed.error, error, key=_weight)
             return
         with self._guard:
             handed.dead += dead
@@ -114,3 +122,11 @@ class Hands:
             if all(each.event.position in positions for each in answer):
                 return list(answer)
         raise PluginError("It gave back something else than a list of dead letters of these events.")
+
+
+def _weight(error: BaseException) -> float:
+    """Which error counts of calls that were under way together: one that says to stop, else to wait the longest."""
+    if isinstance(error, SinkStopped):
+        return float("inf")
+    seconds = error.retry_after_seconds if isinstance(error, NotTaken) else None
+    return -1.0 if seconds is None else seconds

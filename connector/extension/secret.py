@@ -42,7 +42,8 @@ class Secret:
         except Exception as error:
             # What it raised may hold the secret.
             raise ConfigurationError(f"The host's function for secrets failed ({type(error).__name__}).") from None
-        if not isinstance(value, str):
+        # With an empty one anybody could sign.
+        if not isinstance(value, str) or not value:
             raise ConfigurationError("The host's function for secrets found none for a setting that needs one.")
         return value
 

@@ -127,3 +127,32 @@ def test_a_hosts_own_sink_has_dead_letters_and_may_stop(tmp_path: Path, api: Api
         (state,) = connector.sinks()
         assert (state.lag, state.dead_letters, state.is_stopped, state.trouble) == (1, 1, True, "The table is gone.")
         assert [each.reason for each in connector.refused_events("strict")] == ["Not this one."]
+
+
+class Failing(Store):
+    """Two calls at once, which fail together."""
+
+    parallel: ClassVar[int] = 2
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__(batch_events=1)
+        self.meet = threading.Barrier(2)
+        self.errors = dict(enumerate(errors))
+
+    def deliver(self, events: Sequence[Event]) -> Any:
+        place = self.meet.wait(120)
+        raise self.errors[place]
+
+
+@pytest.mark.parametrize("first", [NotTaken("Too many.", retry_after_seconds=600), SinkStopped("Gone for good.")])
+def test_of_calls_that_fail_together_the_one_counts_that_asks_for_most(
+    tmp_path: Path, api: Api, clock: Clock, first: Exception
+) -> None:
+    for errors in ((first, NotTaken("It broke off.")), (NotTaken("It broke off."), first)):
+        name = f"both-{len(list(tmp_path.iterdir()))}"
+        with build(tmp_path, api, clock, sinks={name: Failing(*errors)}) as connector:
+            send_to(connector, *PEOPLE[:2])
+            (state,) = [each for each in connector.sinks() if each.name == name]
+            assert state.trouble == str(first)
+            assert state.is_stopped is isinstance(first, SinkStopped)
+            assert state.is_stopped or (state.next_try - clock()).total_seconds() >= 600

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import traceback
+from typing import Any
 
 import pytest
 from connector_sinch.sms.settings import SmsSettings
@@ -142,6 +143,7 @@ def test_whatever_a_hosts_function_raises_is_a_secret_that_cannot_be_found() -> 
     assert VALUE not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_hosts_function_that_finds_nothing_says_so() -> None:
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_hosts_function_that_finds_nothing_says_so(nothing: Any) -> None:
     with pytest.raises(ConfigurationError, match="found none"):
-        Secret("token", {}.get).value()  # type: ignore[arg-type]
+        Secret("token", lambda reference: nothing).value()

@@ -176,6 +176,20 @@ def test_an_event_that_is_refused_is_kept_with_the_words_and_the_rest_goes_on(
     assert by_id(project) == Counter(told(connector))
 
 
+def test_what_was_refused_and_is_left_out_since_is_not_tried_for_ever(host: Host, plan: Plan, project: Project) -> None:
+    connector = connected(host, plan, project, properties={"metadata.note": "note"})
+    connector.send({**CAMPAIGN, "metadata": {"note": "x" * 16_200}}, people(2))
+    assert state_of(connector).dead_letters == 2
+    narrowed = connected(host, plan, project, only_statuses=["failed"])
+    assert narrowed.replay_refused("crm") == 2
+    narrowed.replay("crm")
+    narrowed.deliver()
+    assert (state_of(narrowed).again, state_of(narrowed).dead_letters) == (0, 2)
+    assert "leave it out now" in narrowed.refused_events("crm")[0].reason
+    assert host.rows("SELECT * FROM replays") == []
+    assert narrowed.discard_refused("crm") == 2
+
+
 def test_what_is_refused_may_be_given_up(host: Host, plan: Plan, project: Project) -> None:
     connector = connected(host, plan, project, customer_ids={"registered": "metadata.crm"}, without_id="leave_out")
     connector.send(CAMPAIGN, people(2))
