@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -23,7 +24,8 @@ STEP = 65_536
 class JsonLines(Sink):
     """Appends each event to a file, as one line of JSON; a file that has grown long is put aside.
 
-    What was written when a process died in the middle of a line is taken back before the next one.
+    What was written when the disk was full, or when a process died in the middle of a line, is taken back before the
+    next one.
     """
 
     name = "jsonl"
@@ -44,20 +46,47 @@ class JsonLines(Sink):
                 sys.stdout.flush()
                 return
             file = self._opened()
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-            if file.tell() >= self._settings.max_megabytes * 1_000_000:
-                self._put_aside()
+            self._append(file, lines)
+            is_there = self._is_there(file)
+            length = file.tell()
         except OSError as error:
             self.close()
             raise NotTaken(f"{self._settings.path} can't be written ({error.strerror}).") from error
+        if not is_there:
+            self.close()
+            # Whoever took it may have read it before these lines were in it.
+            raise NotTaken(f"{self._settings.path} was taken away while it was written.")
+        if length >= self._settings.max_megabytes * 1_000_000:
+            self._put_aside()
 
     def _opened(self) -> BinaryIO:
+        """The file at the path: not one that was moved or removed meanwhile, as programs that rotate logs do."""
+        if self._file is not None and not self._is_there(self._file):
+            self.close()
         if self._file is None:
-            self._file = self._path.open("ab")
+            # Without a buffer, which would keep what can't be written, and write it later.
+            self._file = self._path.open("ab", buffering=0)
             self._take_back_half_a_line(self._file)
         return self._file
+
+    def _is_there(self, file: BinaryIO) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _append(self, file: BinaryIO, lines: bytes) -> None:
+        """Write all of these lines onto the disk, or none of them."""
+        begun = file.seek(0, os.SEEK_END)
+        left = memoryview(lines)
+        try:
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                file.truncate(begun)
+            raise
 
     def _take_back_half_a_line(self, file: BinaryIO) -> None:
         with self._path.open("rb") as written:
@@ -78,7 +107,9 @@ class JsonLines(Sink):
     def _put_aside(self) -> None:
         self.close()
         at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        self._path.rename(self._path.with_name(f"{self._path.stem}-{at}{self._path.suffix}"))
+        # What is in it is taken; where the folder lets no file be renamed it grows on.
+        with suppress(OSError):
+            self._path.rename(self._path.with_name(f"{self._path.stem}-{at}{self._path.suffix}"))
 
     def check(self) -> list[CheckResult]:
         """Look whether the file may be written."""
@@ -90,6 +121,7 @@ class JsonLines(Sink):
         return [CheckResult("file", False, f"{self._path} can't be written: check the folder and its permissions.")]
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()

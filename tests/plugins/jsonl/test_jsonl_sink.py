@@ -1,14 +1,21 @@
 """Lines of JSON in a file: each event once, whole, on the disk before it counts as taken."""
 
 import json
+import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from connector_jsonl.settings import JsonLinesSettings
+from connector_jsonl.sink import JsonLines
 from sending_kit import CAMPAIGN, Host, Plan, hosting, people
 
-from connector import Connector
+from connector import Connector, SinkState
+from connector.http import Http
+from connector.model.errors import NotTaken
+from connector.testing.sink_contract import sample_events
 
 
 @pytest.fixture
@@ -78,6 +85,92 @@ def test_what_can_not_be_written_waits(host: Host, plan: Plan, tmp_path: Path) -
     connector.deliver()
     assert len(lines(tmp_path / "missing" / "events.jsonl")) == 1
     assert [each.result for each in connector.try_sink("file")] == ["ok"]
+
+
+def state_of(connector: Connector) -> SinkState:
+    (state,) = connector.sinks()
+    return state
+
+
+def sink_of(file: Path, **settings: Any) -> JsonLines:
+    return JsonLines(JsonLinesSettings(path=str(file), **settings), Http())
+
+
+def test_a_disk_that_was_full_for_a_moment_is_written_again(host: Host, plan: Plan, file: Path) -> None:
+    file.symlink_to("/dev/full")
+    connector = connected(host, plan, file)
+    connector.send(CAMPAIGN, people(2))
+    full = state_of(connector)
+    assert full.lag == 2 and full.next_try is not None
+    assert full.trouble is not None and "No space left" in full.trouble
+    file.unlink()
+    host.clock.advance_to(full.next_try)
+    connector.deliver()
+    assert (state_of(connector).lag, state_of(connector).trouble) == (0, None)
+    assert [line["id"] for line in lines(file)] == [event.id for event in connector.events()]
+
+
+def test_of_what_did_not_fit_nothing_stays_in_the_file(file: Path) -> None:
+    first, second, third = sample_events(3)
+    sink = sink_of(file)
+    sink.deliver([first])
+    longest, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Room for one line more and half of the next.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size * 5 // 2, most))
+    try:
+        with pytest.raises(NotTaken):
+            sink.deliver([second, third])
+        full = file.read_bytes()
+        with pytest.raises(NotTaken):
+            sink.deliver([second, third])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (longest, most))
+    assert full.count(b"\n") == 1 and full.endswith(b"\n"), "who reads it sees whole events alone"
+    sink.deliver([second, third])
+    sink.close()
+    assert [line["id"] for line in lines(file)] == [first.id, second.id, third.id]
+
+
+def test_after_the_file_was_taken_away_a_new_one_is_begun(host: Host, plan: Plan, file: Path, tmp_path: Path) -> None:
+    connector = connected(host, plan, file)
+    picked = tmp_path / "picked.jsonl"
+    connector.send(CAMPAIGN, people(1))
+    file.rename(picked)
+    connector.send({**CAMPAIGN, "name": "second"}, people(1))
+    assert [[line["campaign_name"] for line in lines(each)] for each in (picked, file)] == [["opening"], ["second"]]
+    file.unlink()
+    connector.send({**CAMPAIGN, "name": "third"}, people(1))
+    assert [line["campaign_name"] for line in lines(file)] == ["third"]
+    assert state_of(connector).lag == 0
+
+
+def test_what_was_written_while_the_file_was_taken_away_comes_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sample_events(2)
+    sink = sink_of(file)
+    sink.deliver([first])
+    with monkeypatch.context() as during:
+        during.setattr(os, "fsync", lambda descriptor: file.unlink())
+        with pytest.raises(NotTaken, match="taken away"):
+            sink.deliver([second])
+    sink.deliver([second])
+    sink.close()
+    assert [line["id"] for line in lines(file)] == [second.id]
+
+
+def test_a_long_file_that_can_not_be_renamed_is_written_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    events = sample_events(2)
+    sink = sink_of(file, max_megabytes=0.0001)
+    with monkeypatch.context() as during:
+        during.setattr(Path, "rename", refuse)
+        for event in events:
+            sink.deliver([event])
+    sink.close()
+    assert [line["id"] for line in lines(file)] == [event.id for event in events]
 
 
 def test_standard_output(host: Host, plan: Plan, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
