@@ -14,6 +14,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,6 +49,22 @@ EARLY_PAUSE_SECONDS = 5.0
 """After a renewal ahead of time has failed, the next one waits so long."""
 UNSAID_LIFE_SECONDS = 300.0
 """How long a token is used whose end isn't told."""
+MOST_WORDS_BYTES = 1_000_000
+"""So much is read of what a platform says to events: anybody's webhook may answer, and with anything."""
+
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
+logging.getLogger("httpx").addFilter(lambda record: not _silent.get())
+
+
+class _Silent(httpx.Client):
+    """Writes no request into the log of its library, which a host may have turned on: addresses have people in them."""
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        before = _silent.set(True)
+        try:
+            return super().send(request, **options)
+        finally:
+            _silent.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +172,7 @@ class ClientCredentials:
         self._read_secret = read_secret
         self._monotonic = monotonic
         self._timeout_seconds = timeout_seconds
-        self._client = httpx.Client(
+        self._client = _Silent(
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 10.0)), follow_redirects=False
         )
         self._lock = threading.Lock()
@@ -280,7 +298,7 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._timeout_seconds = timeout_seconds
-        self._client = httpx.Client(
+        self._client = _Silent(
             base_url=self.base_url,
             headers=dict(headers or {}),
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, connect_timeout_seconds)),
@@ -316,7 +334,13 @@ class Client:
         return answer
 
     def _post(
-        self, path: str, content: bytes, token: dict[str, str], before_write: Callable[[], None] | None
+        self,
+        path: str,
+        content: bytes,
+        token: dict[str, str],
+        before_write: Callable[[], None] | None,
+        *,
+        most_bytes: int | None = None,
     ) -> Answer:
         leaving = False
 
@@ -335,7 +359,7 @@ class Client:
                 headers={"content-type": "application/json", **token},
                 extensions={"trace": watch},
             ) as response:
-                body = _read_within(response, self._timeout_seconds)
+                body = _read_within(response, self._timeout_seconds, most_bytes)
         except _Dripping as error:
             raise AnswerLost(f"{self.base_url} did not end its answer in time.") from error
         except httpx.HTTPError as error:
@@ -387,7 +411,7 @@ class Client:
         later (408, 429, 5xx).
         """
         try:
-            answer = self._post(path, content, dict(headers), None)
+            answer = self._post(path, content, dict(headers), None, most_bytes=MOST_WORDS_BYTES)
         except (NotReached, AnswerLost) as error:
             raise NotTaken(str(error)) from error
         if answer.status in (408, 429) or answer.status >= 500:
@@ -455,6 +479,11 @@ class Client:
         return answer
 
 
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+"""Where the last 32 bits are an IPv4 address: for translators (RFC 6052), and once (RFC 4291, 2.5.5.1)."""
+
+
 class _Private(httpcore.ConnectError):
     """A name leads to an address that isn't public."""
 
@@ -477,12 +506,23 @@ class _PublicNetwork(httpcore.SyncBackend):
         addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         if not all(map(_is_public, addresses)):
             raise _Private
-        return super().connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
+        for address in addresses[:-1]:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return super().connect_tcp(str(address), port, timeout, local_address, socket_options)
+        return super().connect_tcp(str(addresses[-1]), port, timeout, local_address, socket_options)
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    inside = getattr(address, "ipv4_mapped", None)
-    return _is_public(inside) if inside is not None else address.is_global and not address.is_multicast
+    if isinstance(address, ipaddress.IPv6Address) and (inside := _carried(address)) is not None:
+        return _is_public(inside)
+    return address.is_global and not address.is_multicast and not getattr(address, "is_site_local", False)
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address stands for, where it does."""
+    if address in _TRANSLATED or address in _COMPATIBLE:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _public_transport() -> httpx.HTTPTransport:
@@ -544,7 +584,7 @@ def knock(url: str, content: bytes, headers: Mapping[str, str], *, timeout_secon
     Raises `NoAnswer`.
     """
     try:
-        with httpx.Client(timeout=timeout_seconds, follow_redirects=False) as client:
+        with _Silent(timeout=timeout_seconds, follow_redirects=False) as client:
             return _answer(client.post(url, content=content, headers=dict(headers)))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(_silence(error)) from None
@@ -579,15 +619,22 @@ class _Dripping(Exception):
     """An answer did not end in time."""
 
 
-def _read_within(response: httpx.Response, seconds: float) -> bytes:
-    """The body of an answer, which may not drip for ever: timeouts of the library are for each piece."""
+def _read_within(response: httpx.Response, seconds: float, most_bytes: int | None = None) -> bytes:
+    """The body of an answer, which may not drip for ever: timeouts of the library are for each piece.
+
+    What is over `most_bytes` is not read.
+    """
     ends = time.monotonic() + seconds
     chunks = []
+    size = 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
+        size += len(chunk)
+        if most_bytes is not None and size > most_bytes:
+            break
         if time.monotonic() > ends:
             raise _Dripping
-    return b"".join(chunks)
+    return b"".join(chunks)[:most_bytes]
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -163,7 +163,23 @@ def test_anything_else_is_tried_again_after_the_waits_of_the_specification(
     assert connector.sinks()[0].lag == 0
 
 
-@pytest.mark.parametrize("host_name", ["127.0.0.1", "localhost", "10.1.2.3", "[::1]", "169.254.169.254", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host_name",
+    [
+        "127.0.0.1",
+        "localhost",
+        "10.1.2.3",
+        "[::1]",
+        "169.254.169.254",
+        "0.0.0.0",
+        # 10.0.0.1 within an IPv6 address: translated, by 6to4, compatible, mapped.
+        "[64:ff9b::a00:1]",
+        "[2002:a00:1::]",
+        "[::a00:1]",
+        "[::ffff:10.0.0.1]",
+        "[fec0::1]",
+    ],
+)
 def test_private_addresses_are_not_posted_to(host: Host, plan: Plan, host_name: str) -> None:
     connector = connected(host, plan, f"https://{host_name}:9/events", allow_private_addresses=False)
     connector.send(CAMPAIGN, people(1))
