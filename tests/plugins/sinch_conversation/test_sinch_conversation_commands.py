@@ -487,6 +487,13 @@ def test_about_one_person(desk: Desk) -> None:
     events = desk.at("events:send").will(200, {"event_id": "E"})
     assert desk.json("event", "send", "composing", "RCS", "12015550123") == {"event_id": "E"}
     assert events.seen[0].json["event"] == {"composing_event": {}}
+    desk.run("event", "send", "composing", "RCS", "--contact", "P")
+    desk.run("capability", "--contact", "P")
+    desk.run("profile", "LINE", "--contact", "P")
+    for path in ("events:send", "capability:query", "contacts:getChannelProfile"):
+        assert desk.at(path).seen[-1].json["recipient"] == {"contact_id": "P"}
+    for words in (("profile", "LINE"), ("capability", "RCS", "--contact", "P"), ("event", "send", "composing", "RCS")):
+        assert desk.run(*words).exit_code == 2
 
 
 def test_which_integration(desk: Desk) -> None:

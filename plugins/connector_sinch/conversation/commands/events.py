@@ -14,7 +14,7 @@ from connector_sinch.conversation.commands.desk import (
     table_in,
     yes_option,
 )
-from connector_sinch.conversation.commands.reaching import on_channel
+from connector_sinch.conversation.commands.reaching import contact_option, whom
 from connector_sinch.conversation.resources.events import KINDS, Event
 
 
@@ -29,7 +29,8 @@ def event() -> None:
 @event.command("send")
 @click.argument("kind", type=click.Choice([kind.removesuffix("_event") for kind in KINDS]))
 @click.argument("channel", metavar="CHANNEL")
-@click.argument("identity", metavar="IDENTITY")
+@click.argument("identity", metavar="[IDENTITY]", required=False)
+@contact_option
 @click.option("--content", metavar="FILE", help="JSON or TOML: what belongs to this kind of event.")
 @click.option("--metadata", metavar="TEXT", help="What callbacks about it repeat, up to 1,024 characters.")
 @app_option
@@ -38,7 +39,8 @@ def send_event(
     desk: Desk,
     kind: str,
     channel: str,
-    identity: str,
+    identity: str | None,
+    contact: str | None,
     content: str | None,
     metadata: str | None,
     app: str | None,
@@ -49,7 +51,7 @@ def send_event(
     """
     sent = desk.project.events.send(
         app or desk.app_id,
-        on_channel(desk, channel, identity, app),
+        whom(desk, channel, identity, contact, app),
         f"{kind}_event",
         None if content is None else table_in(content),
         channel=channel,

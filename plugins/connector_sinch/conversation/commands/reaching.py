@@ -12,32 +12,39 @@ from connector_sinch.conversation.resources.channel_profile import CHANNELS
 from connector_sinch.conversation.resources.contacts_csv import identity_on
 from connector_sinch.conversation.resources.recipient import recipient
 
+contact_option = click.option("--contact", metavar="ID", help="A contact, in place of a number or id on the channel.")
+
 
 @click.command("capability")
-@click.argument("channel", metavar="CHANNEL")
-@click.argument("identity", metavar="IDENTITY")
+@click.argument("channel", metavar="[CHANNEL]", required=False)
+@click.argument("identity", metavar="[IDENTITY]", required=False)
+@contact_option
 @app_option
 @on_project
-def capability(desk: Desk, channel: str, identity: str, app: str | None) -> None:
-    """Ask whether somebody can be reached on a channel.
+def capability(desk: Desk, channel: str | None, identity: str | None, contact: str | None, app: str | None) -> None:
+    """Ask whether somebody can be reached on a channel, or on which of their channels a contact can be.
 
     Use it before a campaign over a channel that not everybody has. The answer itself is called back: it is in
     `connector events` within some seconds, where `connector serve` runs.
     """
-    desk.one(desk.project.capability.query(app or desk.app_id, on_channel(desk, channel, identity, app)))
+    if contact is not None and channel is not None:
+        raise InputError("--contact stands alone here: the API tells of all channels of a contact.")
+    desk.one(desk.project.capability.query(app or desk.app_id, whom(desk, channel, identity, contact, app)))
 
 
 @click.command("profile")
 @click.argument("channel", type=click.Choice(CHANNELS))
-@click.argument("identity", metavar="IDENTITY")
+@click.argument("identity", metavar="[IDENTITY]", required=False)
+@contact_option
 @app_option
 @on_project
-def profile(desk: Desk, channel: str, identity: str, app: str | None) -> None:
+def profile(desk: Desk, channel: str, identity: str | None, contact: str | None, app: str | None) -> None:
     """Show what somebody calls themselves on a channel.
 
     Use it to give a contact a name; only these channels tell it.
     """
-    name = desk.project.channel_profiles.name(app or desk.app_id, on_channel(desk, channel, identity, app), channel)
+    recipient = whom(desk, channel, identity, contact, app)
+    name = desk.project.channel_profiles.name(app or desk.app_id, recipient, channel)
     if desk.as_json:
         document({"profile_name": name})
     else:
@@ -63,9 +70,13 @@ def transcode(desk: Desk, file: str, channels: tuple[str, ...], app: str | None)
         table(("", ""), fields_in(text), title=channel)
 
 
-def on_channel(desk: Desk, channel: str, identity: str, app: str | None) -> dict[str, Any]:
-    """Somebody on a channel, as the API takes a recipient. Raises `InputError`."""
-    return recipient(identities=[identity_on(channel, identity, None, app_id=app or desk.app_id)])
+def whom(desk: Desk, channel: str | None, identity: str | None, contact: str | None, app: str | None) -> dict[str, Any]:
+    """Somebody on a channel, or a contact, as the API takes a recipient. Raises `InputError`."""
+    if (identity is None) is (contact is None):
+        raise InputError("Say who: a number or id on the channel, or --contact ID.")
+    if contact is not None:
+        return recipient(contact_id=contact)
+    return recipient(identities=[identity_on(channel or "", identity or "", None, app_id=app or desk.app_id)])
 
 
 def _message(file: str) -> dict[str, Any]:
