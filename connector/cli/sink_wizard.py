@@ -52,7 +52,13 @@ class SinkWizard(Wizard):
             # From here on the ledger knows it: it misses nothing of what happens until something runs.
             (state,) = (each for each in connector.sinks() if each.name == name)
             runs = connector.server_is_running() or connector.worker_is_running()
-        if state.lag:
+        is_moved = sink.start == "beginning" != self._old.get(self.table, {}).get(name, {}).get("start")
+        if is_moved and state.position >= 0:
+            done.to_do.append(
+                f"{name} is known from before, and goes on where it was, not at the beginning. Where it is to get "
+                f"earlier events, too:\nconnector replay {name} --since 2026-01-01"
+            )
+        elif state.lag:
             done.to_do.append(f"{state.lag} events that are there already wait for it; they come first.")
         done.to_do += [
             "Restart `connector serve` or `connector worker`: what runs still has the old settings."

@@ -74,6 +74,15 @@ def test_what_happened_before_waits_for_a_sink_that_begins_at_the_beginning(desk
     assert not (desk.folder / "events.jsonl").exists(), "nothing is written by trying it"
 
 
+def test_a_sink_that_is_known_from_before_goes_on_where_it_was(desk: Desk) -> None:
+    desk.people(3)
+    desk.send("--wait")
+    desk.json("setup", "jsonl", "--set", "path=events.jsonl", "--yes")
+    told = desk.json("setup", "jsonl", "--set", "start=beginning", "--yes")
+    (line,) = [sentence for sentence in told["to_do"] if "known from before" in sentence]
+    assert line.endswith("connector replay jsonl --since 2026-01-01")
+
+
 def test_credentials_that_are_refused_are_not_saved(desk: Desk, platform: str) -> None:
     desk.environment[VARIABLE] = "another-secret"
     before = (desk.folder / "connector.toml").read_text()
