@@ -47,13 +47,20 @@ class AccountInterview(Interview):
         self._screen_sender = screen_sender
         self._service = service
         self._pace = pace
+        self._told_pace: float | None = None
 
     def _ask(self, question: Question, *, needed: bool) -> None:
         asked = question.path not in self._given
         if question.key == PACE and asked and self._draft.get(question.path) is None:
             with waiting("Asking the service ..."):
-                self._draft.put(question.path, self._pace())
+                self._told_pace = self._pace()
+            self._draft.put(question.path, self._told_pace)
         super()._ask(question, needed=needed)
+
+    def _head(self, question: Question) -> None:
+        super()._head(question)
+        if question.key == PACE and self._told_pace is not None:
+            tell(f"The service says that it lets {self._told_pace:g} a second through.", "  ")
 
     def _in_order(self, questions: Sequence[Question]) -> Sequence[Question]:
         # What the service itself lists can be asked for only once it is known how it is reached.
