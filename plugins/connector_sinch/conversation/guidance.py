@@ -5,8 +5,8 @@ Source: the Conversation API's page "Getting started", and Sinch's help page "Si
 
 GUIDANCE = (
     "You need a project, an access key of it, and an app with at least one channel, which can be made here. In the "
-    "Sinch Build Dashboard click your profile icon, then Access Keys: the page shows the project ID, and makes a key (its "
-    "secret is shown once). Apps stand under Conversation API; the region is the one that the app was made in."
+    "Sinch Build Dashboard click your profile icon, then Access Keys: the page shows the project ID, and makes a key "
+    "(its secret is shown once). Apps stand under Conversation API; the region is the one that the app was made in."
 )
 
 ACCESS_KEY = (
