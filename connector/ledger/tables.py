@@ -263,6 +263,7 @@ batches = Table(
     Column("send_at", Instant),
     Column("polls", Integer, nullable=False),
     Column("prompt", Boolean),
+    Column("unlisted", Boolean),
     Index("batches_by_task", "task", "due_at"),
     Index("batches_prompt", "prompt", "task", "due_at"),
     Index("batches_by_dispatch", "dispatch", "state", "task"),
@@ -270,7 +271,8 @@ batches = Table(
     Index("batches_by_rows", "dispatch", "shape", "first"),
     Index("batches_by_provider_id", "provider_batch_id"),
 )
-"""`prompt`: of an open dispatch, and so sent before what is due of a list."""
+"""`prompt`: of an open dispatch, and so sent before what is due of a list. `unlisted`: no look-up could show it, once it
+was accepted."""
 
 attempts = Table(
     "attempts",
@@ -345,10 +347,13 @@ kept_reports = Table(
     Column("ordinal", Integer),
     Column("problem", Text),
     Column("body", Text, nullable=False),
+    Column("digest", String(64)),
+    Index("kept_reports_by_digest", "why", "integration", "digest"),
     Index("kept_reports_by_key", "why", "batch_key", "provider_batch_id"),
     Index("kept_reports_by_provider_id", "why", "provider_batch_id"),
     Index("kept_reports_by_message", "dispatch", "ordinal"),
 )
+"""`digest`: of the body, by which a repeat is known."""
 
 
 class WhyKept(StrEnum):
