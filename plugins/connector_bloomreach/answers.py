@@ -12,6 +12,7 @@ from connector.model.errors import NotTaken, SinkStopped
 NOT_AUTHORIZED = "not authorized"
 """How the sentence begins for an event type that the key may not track."""
 CREDENTIALS = ("could not authenticate", "invalid project id")
+NO_REASON = "no reason was given"
 
 
 class Invalid(Exception):
@@ -21,8 +22,8 @@ class Invalid(Exception):
 def refusals(answer: Answer, commands: int) -> list[str | None]:
     """Of each command of a batch, why it was refused; None: it was taken.
 
-    Raises `Invalid` where the whole request was refused for what is in it, `SinkStopped` for credentials and
-    addresses, `NotTaken` for an answer that says nothing of the kind.
+    Raises `Invalid` where the whole request was refused for what is in it, `SinkStopped` for credentials, addresses
+    and whatever else a person has to look at, `NotTaken` for an answer that says nothing of the kind.
     """
     said = answer.json()
     words = _words(said)
@@ -31,36 +32,48 @@ def refusals(answer: Answer, commands: int) -> list[str | None]:
     if not isinstance(said, dict):
         raise NotTaken("Bloomreach answered something that is not JSON.")
     if said.get("success") is False:
-        raise Invalid(words)
+        raise _stopped_for_the_project(words) or Invalid(words)
     results = said.get("results")
     if not isinstance(results, list) or len(results) != commands:
         raise NotTaken("Bloomreach answered without a result for each event.")
-    found = [None if isinstance(each, dict) and each.get("success") is True else _words(each) for each in results]
-    if all(reason is not None and reason.lower().startswith(NOT_AUTHORIZED) for reason in found):
-        # All events have one type: it is the key's permission that is missing.
-        raise SinkStopped(
-            f"Bloomreach refused the event type: {found[0]}. Allow it to the API group, or mend event_type."
-        )
-    return found
+    return [None if isinstance(each, dict) and each.get("success") is True else _words(each) for each in results]
+
+
+def forbids_the_event_type(reason: str | None) -> bool:
+    """Whether a command was refused because the key may not track events of its type: then it may track none."""
+    return reason is not None and reason.lower().startswith(NOT_AUTHORIZED)
 
 
 def _refused(status: int, words: str) -> Exception:
-    if status == 400 and any(sentence in words.lower() for sentence in CREDENTIALS):
-        return SinkStopped(f"Bloomreach doesn't know the project ({words}): check base_url and project_token.")
+    stopped = _stopped_for_the_project(words) if status == 400 else None
+    if stopped is not None:
+        return stopped
     if status in (401, 403):
         return SinkStopped(f"Bloomreach refused the credentials (HTTP {status}: {words}): check the API key or token.")
     if status == 404 or status < 400:
         return SinkStopped(f"Bloomreach takes no events at this address (HTTP {status}): check base_url.")
-    return Invalid(words)
+    if status in (413, 422) or (status == 400 and words != NO_REASON):
+        return Invalid(f"HTTP {status}: {words}")
+    # Also what a proxy on the way answers, which knows nothing of events.
+    return SinkStopped(
+        f"Bloomreach, or something on the way to it, refused the request (HTTP {status}: {words}): check base_url, "
+        "and any proxy."
+    )
+
+
+def _stopped_for_the_project(words: str) -> SinkStopped | None:
+    if any(sentence in words.lower() for sentence in CREDENTIALS):
+        return SinkStopped(f"Bloomreach doesn't know the project ({words}): check base_url and project_token.")
+    return None
 
 
 def _words(said: Any) -> str:
     """What an answer says is wrong: `errors` (a list, or lists by field), `error` or `message`."""
     if not isinstance(said, dict):
-        return "no reason was given"
+        return NO_REASON
     sentences: list[Any] = []
     errors = said.get("errors")
     for part in errors.values() if isinstance(errors, dict) else [errors]:
         sentences += part if isinstance(part, list) else [part]
     sentences += [said.get("error"), said.get("message")]
-    return " ".join(each for each in sentences if isinstance(each, str) and each) or "no reason was given"
+    return " ".join(each for each in sentences if isinstance(each, str) and each) or NO_REASON

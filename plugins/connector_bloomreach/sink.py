@@ -1,6 +1,8 @@
 """The sink: batches of `customers/events` commands."""
 
 import base64
+import re
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -8,13 +10,23 @@ from pydantic_core import to_json
 
 from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
 from connector.http import Http
-from connector.model.errors import ConfigurationError, ReadFailed, SinkStopped
+from connector.model.errors import ConfigurationError, NotTaken, ReadFailed, SinkStopped
 from connector.model.event import Event
-from connector_bloomreach.answers import Invalid, refusals
+from connector_bloomreach.answers import Invalid, forbids_the_event_type, refusals
+from connector_bloomreach.pace import Pace
 from connector_bloomreach.settings import METADATA, BloomreachSettings
 
 MAX_COMMANDS = 50
 MAX_VALUE_BYTES = 16_384
+
+NUMBER = re.compile(r"[0-9]{7,15}|[0-9a-f]{64}")
+"""A phone number's digits, or its hash; a recipient may also be a contact, or an identity on a channel."""
+
+ALIKE = 3
+"""Where so many events are refused alike, each by a request of its own, and no other is taken, it is not they."""
+
+Call = tuple[Event, dict[str, Any]]
+"""An event, and the command that tracks it."""
 
 
 class Bloomreach(Sink):
@@ -50,9 +62,14 @@ class Bloomreach(Sink):
         self._client = http.client(settings.base_url, timeout_seconds=settings.request_timeout_seconds)
         self._project = f"/track/v2/projects/{settings.project_token}"
         self.calls_per_second = settings.requests_per_second
+        self._pace = Pace()
+        self._ended = threading.Event()
+        self._had: set[str] = set()
+        """Of calls that failed, the ids of the events that were taken: all of such a call come again."""
 
     def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:
-        dead, commands, sent = [], [], []
+        dead: list[DeadLetter] = []
+        calls: list[Call] = []
         for event in events:
             ids = self._ids(event.recipient, event.customer_id, event.metadata)
             properties = self._properties(event)
@@ -65,25 +82,46 @@ class Bloomreach(Sink):
             elif wrong is not None:
                 dead.append(DeadLetter(event, f"The property {wrong} is longer than 16 KB."))
             else:
-                commands.append(self._command(event, ids, properties))
-                sent.append(event)
-        return dead + self._send(sent, commands)
+                calls.append((event, self._command(event, ids, properties)))
+        return dead + self._send(calls)
 
-    def _send(self, events: list[Event], commands: list[dict[str, Any]]) -> list[DeadLetter]:
-        if not commands:
-            return []
-        answer = self._client.post_events(
-            f"{self._project}/batch", to_json({"commands": commands}), self._authorization()
-        )
+    def _send(self, calls: list[Call]) -> list[DeadLetter]:
+        new = [call for call in calls if call[0].id not in self._had]
+        reasons = self._reasons(new, self._ended) if new else []
+        wrong = [str(reason) for reason in reasons if isinstance(reason, Invalid)]
+        if len(wrong) == len(calls) >= ALIKE and len(set(wrong)) == 1:
+            raise SinkStopped(f"Bloomreach refuses every request, whatever event is in it ({wrong[0]}).")
+        self._had.difference_update(event.id for event, _ in calls)
+        return [
+            DeadLetter(event, str(reason))
+            for (event, _), reason in zip(new, reasons, strict=True)
+            if reason is not None
+        ]
+
+    def _reasons(self, calls: list[Call], ended: threading.Event) -> list[str | Invalid | None]:
+        """Of each event, why it was refused, `Invalid` where it was a request of its own; None: it was taken."""
         try:
-            reasons = refusals(answer, len(commands))
+            return [*self._post(calls, ended)]
         except Invalid as error:
-            if len(events) == 1:
-                return [DeadLetter(events[0], str(error))]
+            if len(calls) == 1:
+                return [error]
             # Which of them is to blame isn't said.
-            half = len(events) // 2
-            return self._send(events[:half], commands[:half]) + self._send(events[half:], commands[half:])
-        return [DeadLetter(event, reason) for event, reason in zip(events, reasons, strict=True) if reason is not None]
+            half = len(calls) // 2
+            return self._reasons(calls[:half], ended) + self._reasons(calls[half:], ended)
+
+    def _post(self, calls: list[Call], ended: threading.Event) -> list[str | None]:
+        """One request; of each event, why it was refused. Raises as `refusals`."""
+        if not self._pace.wait(self.calls_per_second, ended):
+            raise NotTaken("The sink was closed.")
+        body = to_json({"commands": [command for _, command in calls]})
+        answer = self._client.post_events(f"{self._project}/batch", body, self._authorization())
+        reasons = refusals(answer, len(calls))
+        self._had.update(event.id for (event, _), reason in zip(calls, reasons, strict=True) if reason is None)
+        for reason in filter(forbids_the_event_type, reasons):
+            raise SinkStopped(
+                f"Bloomreach refused the event type: {reason}. Allow it to the API group, or mend event_type."
+            )
+        return reasons
 
     def _command(self, event: Event, ids: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -113,15 +151,16 @@ class Bloomreach(Sink):
 
     def _ids(self, recipient: str | None, customer_id: str | None, metadata: Mapping[str, Any]) -> dict[str, str]:
         """The customer's IDs: a value has at least one letter or digit."""
+        number = recipient if recipient and NUMBER.fullmatch(recipient) else None
         ids = {}
         for name, source in self._settings.customer_ids.items():
             value: Any
             if source == "customer_id":
                 value = customer_id
             elif source == "recipient":
-                value = recipient
+                value = number
             elif source == "recipient_with_plus":
-                value = f"+{recipient}" if recipient else None
+                value = number and f"+{number}"
             else:
                 value = metadata.get(source.removeprefix(METADATA))
             if value is not None and any(map(str.isalnum, str(value))):
@@ -162,6 +201,11 @@ class Bloomreach(Sink):
             CheckResult("address", True, "Bloomreach answers for this project."),
             CheckResult("permission", None, unproved),
         ]
+
+    def close(self) -> None:
+        """End what waits for its turn; what is handed over afterwards begins anew."""
+        ended, self._ended = self._ended, threading.Event()
+        ended.set()
 
 
 def _too_long(properties: Mapping[str, Any]) -> str | None:
