@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -19,7 +20,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "conversation.md"
 WALK = "## All of it on the simulator\n"
 SIMULATOR_PORT, SERVER_PORT = "9000", "8080"
 ENDS = "that-was-it"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS, LONGEST_SECONDS = 60, 300
 
 
 class Block(NamedTuple):
@@ -60,6 +61,9 @@ class Terminal(AbstractContextManager["Terminal"]):
             text=True,
             start_new_session=True,
         )
+        # What never says anything more must not keep the tests for ever.
+        self._given_up = threading.Timer(LONGEST_SECONDS, lambda: os.killpg(self._shell.pid, signal.SIGKILL))
+        self._given_up.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,6 +78,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         except subprocess.TimeoutExpired:
             os.killpg(self._shell.pid, signal.SIGKILL)
             self._shell.wait()
+        self._given_up.cancel()
         self._shell.stdout.close()
 
     def type(self, line: str) -> str:
@@ -119,7 +124,10 @@ def _missing(shown: str, said: str) -> list[str]:
 
 
 def test_the_walk_comes_out_as_shown(tmp_path: Path) -> None:
-    ports = {SIMULATOR_PORT: str(free_port()), SERVER_PORT: str(free_port())}
+    one = other = free_port()
+    while other == one:
+        other = free_port()
+    ports = {SIMULATOR_PORT: str(one), SERVER_PORT: str(other)}
     blocks = [
         each._replace(content=re.sub(r"\b(9000|8080)\b", lambda port: ports[port[0]], each.content))
         for each in _blocks()

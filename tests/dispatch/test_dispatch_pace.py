@@ -10,6 +10,7 @@ import pytest
 from sending_kit import CAMPAIGN, Clock, Host, agrees, batches_of_one, closes, people, refusal
 
 from connector import Connector
+from connector.dispatch import pace
 from connector.extension import hookimpl
 
 PACE = {"sinch-sms:simulated-plan": {"messages_per_second": 1}}
@@ -167,6 +168,26 @@ def test_what_leaves_late_catches_up_a_little(host: Host, still: Clock) -> None:
     connector.work()
     assert len(plan.posted) == 4
     assert round(wait_seconds(connector, still), 3) == 0.1
+
+
+def test_a_worker_knows_when_what_waits_for_the_pace_may_leave(host: Host, still: Clock) -> None:
+    """Nothing else would wake it before it looks again by itself."""
+    plan = host.plan()
+    connector = host.connector(plan, clock=still, accounts={"sinch-sms:simulated-plan": {"messages_per_second": 10}})
+    connector.send(CAMPAIGN, batches_of_one(2), drain=False)
+
+    def next_free() -> datetime | None:
+        with connector.ledger.read() as connection:
+            return pace.next_free(connection, still())
+
+    assert next_free() is None
+    connector.work()
+    assert next_free() == still() + timedelta(seconds=0.1)
+    still.advance(0.1)
+    connector.work()
+    # The account is not free again yet, but nothing waits for it any more.
+    assert wait_seconds(connector, still) > 0
+    assert next_free() is None
 
 
 def test_failures_in_a_row_open_the_circuit_and_a_read_closes_it(host: Host, still: Clock) -> None:
