@@ -26,8 +26,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], at: tuple[str, ...] 
     for key in old:
         if key not in new:
             yield (*at, key), None
-    # A table's own settings first: after the header of a table within it they would belong to that one.
-    for key, value in sorted(new.items(), key=lambda item: isinstance(item[1], dict)):
+    for key, value in new.items():
         before = old.get(key)
         if isinstance(value, dict):
             yield from changes(before if isinstance(before, dict) else {}, value, (*at, key))
