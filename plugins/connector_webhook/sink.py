@@ -1,5 +1,6 @@
 """The sink: one signed post for each event."""
 
+import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cloudevents.core.bindings.http import to_structured_event
 from pydantic_core import to_json
-from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+from standardwebhooks.webhooks import Webhook
 
 from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
 from connector.extension.cloud_event import cloud_event, type_of
@@ -20,6 +21,10 @@ from connector_webhook.settings import WebhookSettings
 GONE = 410
 REFUSED = (400, 413, 415, 422)
 """What a receiver answers to an event that it will never take."""
+
+SECRET = "whsec_"
+SHORTEST_KEY_BYTES = 24
+LONGEST_KEY_BYTES = 64
 
 WAITS_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """The specification's waits between the tries."""
@@ -86,10 +91,9 @@ class WebhookSink(Sink):
         """The headers of one attempt, signed with every secret."""
         at = datetime.now(UTC)
         try:
-            secrets = [Webhook(secret.recent()) for secret in self._settings.secrets]
-        except (ConfigurationError, EmptyWebhookSecretError, ValueError) as error:
-            known = isinstance(error, ConfigurationError)
-            raise SinkStopped(str(error) if known else "The secret of the webhook is no base64.") from error
+            secrets = [Webhook(_key(secret.recent())) for secret in self._settings.secrets]
+        except ConfigurationError as error:
+            raise SinkStopped(str(error)) from error
         return {
             "webhook-id": event_id,
             "webhook-timestamp": str(int(at.timestamp())),
@@ -104,3 +108,23 @@ class WebhookSink(Sink):
             return [CheckResult("secret", False, str(error))]
         unproved = "Whether the address takes events can't be tried without posting one."
         return [CheckResult("secret", True, "It can sign."), CheckResult("address", None, unproved)]
+
+
+def _key(secret: str) -> bytes:
+    """What a secret signs with. Raises `SinkStopped` where it isn't as the specification has it."""
+    written = secret.removeprefix(SECRET).rstrip("=")
+    try:
+        key = base64.b64decode(written + "=" * (-len(written) % 4), validate=True)
+    except ValueError:
+        # What is wrong with it would show some of it.
+        raise _wrong("is not in base64") from None
+    if not SHORTEST_KEY_BYTES <= len(key) <= LONGEST_KEY_BYTES:
+        raise _wrong("is too short" if len(key) < SHORTEST_KEY_BYTES else "is too long")
+    return key
+
+
+def _wrong(what: str) -> SinkStopped:
+    return SinkStopped(
+        f"A secret of the webhook {what}: Standard Webhooks wants {SHORTEST_KEY_BYTES} to {LONGEST_KEY_BYTES} random "
+        f"bytes. Take {SECRET} and what `openssl rand -base64 32` prints, and give it to the receiver as well."
+    )
