@@ -92,6 +92,8 @@ class Screen:
         self._canonical = numbers.canonical
         self._address_of = address_of
         self._identities_of = identities_of
+        self.knows_identities = False
+        """Whether any row so far had identities."""
         self._beside = beside
         self._with_host_text = self._also(HOST_TEXT)
         self.shapes: dict[tuple[str | None, bool, bool], Shape] = {}
@@ -115,9 +117,9 @@ class Screen:
         beside = self._beside(text)
         return beside if self._identities_of is None else (*beside, IDENTITIES)
 
-    def identities(self, row: MessageRow) -> Sequence[str]:
-        """The addresses of the person of a row, where they were given."""
-        written = json.loads(row[6])[-1] if self._identities_of is not None and row[6] is not None else None
+    def identities(self, content: str | None) -> Sequence[str]:
+        """The addresses of the person of a row, where they were given, from the row's content."""
+        written = json.loads(content)[-1] if self.knows_identities and content is not None else None
         return written.split(BETWEEN_IDENTITIES) if written else ()
 
     def outside(self, row: MessageRow) -> MessageRow:
@@ -198,6 +200,7 @@ class Screen:
             found = self._identities_of(written)
             if not found:
                 return None, (*others, None)
+            self.knows_identities = True
         if number is None and to and self._address_of is not None and (address := self._address_of(to)):
             number = address, ""
         if number is None and not to and found:

@@ -37,7 +37,7 @@ class Sessions:
     def screened(self, rows: Sequence[MessageRow], screen: Screen, at: datetime) -> list[MessageRow]:
         """Rows for messages that leave at a time; who has no open session then is skipped, or gets another message."""
         needed = [
-            None if row[-1] is not None else self.rule.identity_of(row[3], screen.identities(row)) for row in rows
+            None if row[-1] is not None else self.rule.identity_of(row[3], screen.identities(row[6])) for row in rows
         ]
         people = {person for person in needed if person is not None}
         if not people:

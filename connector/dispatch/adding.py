@@ -54,7 +54,8 @@ class Screening:
         # Within a batch all values of a parameter travel in as many pieces, and no piece may be empty.
         alone = long and min(map(len, _values(shape, row))) < self.limits.max_pieces
         most = 1 if alone else min(self.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
-        return Message(key, row, shape.sender, shape.text, long, shape.outside, most)
+        identities = self.screen.identities(row[6])
+        return Message(key, row, shape.sender, shape.text, long, shape.outside, most, identities)
 
 
 def _values(shape: Shape, row: MessageRow) -> Iterator[str]:

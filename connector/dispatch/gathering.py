@@ -62,6 +62,8 @@ class Message:
     """Whether it is the one for people without an open session."""
     batch_messages: int
     """How many messages its batch may carry, this one included."""
+    identities: Sequence[str] = ()
+    """All addresses of the person, where they were given."""
 
     @property
     def address(self) -> str:
@@ -194,6 +196,7 @@ class _Page:
         self._next = 0 if last is None else last + 1
         self._places: dict[tuple[str | None, str, bool, bool], _Place] = {}
         self._rows: list[MessageRow] = []
+        self._addresses: list[dict[str, Any]] = []
         self._keys: list[str] = []
 
     def take(self, message: Message) -> Added:
@@ -235,6 +238,9 @@ class _Page:
                 reason,
             )
         )
+        if reason != SkipReason.invalid_number:
+            people = dict.fromkeys((address, *message.identities))
+            self._addresses += [{"dispatch": self._number, "address": each, "ordinal": ordinal} for each in people]
         self._keys.append(message.key)
         added = Added(message_id(dispatch.id, ordinal), None if reason is None else str(reason))
         self._known[message.key] = (added, message.body)
@@ -289,11 +295,8 @@ class _Page:
         if not self._rows:
             return
         insert_messages(self._connection, self._rows)
-        numbered = [row for row in self._rows if row[-1] != SkipReason.invalid_number]
-        if numbered:
-            self._connection.execute(
-                _NEW_ADDRESSES, [{"dispatch": row[0], "address": row[3], "ordinal": row[1]} for row in numbered]
-            )
+        if self._addresses:
+            self._connection.execute(_NEW_ADDRESSES, self._addresses)
         self._connection.execute(
             _NEW_ADDITIONS,
             [

@@ -139,6 +139,8 @@ def plan(ledger: Ledger, what: Plan, *, clock: Callable[[], datetime], again: bo
         try:
             _store(ledger, what, number, now)
             _find_repeats(ledger, number)
+            if what.screen.knows_identities:
+                _note_identities(ledger, what.screen, number)
             batching.separate_short_values(ledger, number, list(what.screen.shapes.values()), what.limits.max_pieces)
             _run(ledger, what, number, dispatch_id, clock, again)
         except BaseException:
@@ -255,6 +257,29 @@ def _find_repeats(ledger: Ledger, number: int) -> None:
                 totals.add(connection, number, deltas)
 
 
+_WITH_CONTENT = (
+    "SELECT ordinal, address, content FROM messages "
+    "WHERE dispatch = ? AND content IS NOT NULL AND (reason IS NULL OR reason NOT IN (?, ?)) ORDER BY ordinal"
+)
+
+
+def _note_identities(ledger: Ledger, screen: Screen, number: int) -> None:
+    """Have each person's message found by all of their identities: over any of them they may answer."""
+    with ledger.read() as reading:
+        rows = reading.connection.cursor()
+        rows.execute(_WITH_CONTENT, (number, SkipReason.invalid_number.value, SkipReason.duplicate.value))
+        while chunk := rows.fetchmany(CHUNK):
+            more = [
+                {"dispatch": number, "address": identity, "ordinal": ordinal}
+                for ordinal, address, content in chunk
+                for identity in screen.identities(content)
+                if identity != address
+            ]
+            if more:
+                with ledger.write() as connection:
+                    connection.execute(insert(addresses), more)
+
+
 def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Callable[[], datetime], again: bool) -> None:
     """Cut the batches, log who is skipped, and let the dispatch run: all at once."""
     size = min(what.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
@@ -356,6 +381,8 @@ def prune(ledger: Ledger, number: int) -> None:
         return
     while _prune_chunk(ledger, number):
         pass
+    while _prune_identities(ledger, number):
+        pass
     with ledger.write() as connection:
         connection.execute(delete(totals_table).where(totals_table.c.dispatch == number))
         connection.execute(delete(shapes).where(shapes.c.dispatch == number))
@@ -363,6 +390,14 @@ def prune(ledger: Ledger, number: int) -> None:
             delete(dispatches).where(dispatches.c.number == number, dispatches.c.state == DispatchState.planning)
         )
     ledger.forget(f"planning-{dispatch_id}")
+
+
+def _prune_identities(ledger: Ledger, number: int) -> bool:
+    """Remove some addresses of messages that are gone; False when none is left."""
+    some = select(addresses.c.address).where(addresses.c.dispatch == number).limit(CHUNK)
+    gone = delete(addresses).where(addresses.c.dispatch == number, addresses.c.address.in_(some))
+    with ledger.write() as connection:
+        return bool(connection.execute(gone).rowcount)
 
 
 def _prune_chunk(ledger: Ledger, number: int) -> bool:

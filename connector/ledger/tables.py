@@ -212,7 +212,7 @@ addresses = Table(
     sqlite_with_rowid=False,
 )
 """Which message went to an address: of a list one, as repeats are found when this is written in order after the
-bulk; of an open dispatch any number."""
+bulk; of an open dispatch any number. A person's further identities stand here, too, as they may answer over any."""
 
 MESSAGE_OF_ADDRESS = (messages.c.dispatch == addresses.c.dispatch) & (messages.c.ordinal == addresses.c.ordinal + 0)
 """Joins an address to its message.

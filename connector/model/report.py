@@ -80,7 +80,10 @@ class Receipt:
     open_until: datetime | None = None
     """Kind `person`, on a channel where what people write lets anything be sent to them for a while: until when."""
     known_as: str | None = None
-    """Kind `person`: another address that messages may be sent to them by, such as what the provider has on file."""
+    """Kinds `person` and `notice`: another address that messages may be sent to the recipient by, such as what the
+    provider has on file."""
+    on_channel: str | None = None
+    """Kinds `person` and `notice`: the recipient's address where a message names the channel as well."""
     about: EventKind = EventKind.person
     """Kinds `person` and `notice`: whom the event is about."""
     text: str | None = None

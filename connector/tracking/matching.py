@@ -47,6 +47,12 @@ _ORDINALS = (
         messages.c.shape == bindparam("shape"),
     )
 )
+_ANSWERED = select(messages.c.ordinal, messages.c.state).where(
+    messages.c.dispatch == bindparam("dispatch"),
+    messages.c.ordinal.between(bindparam("first"), bindparam("last")),
+    messages.c.shape == bindparam("shape"),
+    messages.c.provider_id == bindparam("reply_to"),
+)
 _MEMBER = select(messages.c.state).where(
     messages.c.dispatch == bindparam("dispatch"),
     messages.c.ordinal == bindparam("ordinal"),
@@ -77,14 +83,25 @@ def of_its_copy(batch: Row[Any], receipt: Receipt) -> Receipt:
     return receipt
 
 
+def addressed(receipt: Receipt) -> list[str]:
+    """The addresses that a message to the recipient of a receipt may have gone to."""
+    return [each for each in (receipt.recipient, receipt.on_channel, receipt.known_as) if each is not None]
+
+
 def ordinal_in(connection: Connection, batch: Row[Any], receipt: Receipt) -> int | None:
-    """The row of a receipt's message in a batch, by our id of it, else by its recipient; None: there is none."""
+    """The row of a receipt's message in a batch; None: there is none.
+
+    By our id of it, else by its recipient, else by the provider's id of what is answered.
+    """
     own = row_named(batch, receipt)
     if own is not None:
         row = connection.execute(_MEMBER, {**log.range_of(batch), "ordinal": own}).first()
         return own if row is not None and row.state not in log.NEVER_ENQUEUED else None
-    if receipt.recipient is not None:
-        rows = connection.execute(_ORDINALS, {**log.range_of(batch), "address": receipt.recipient})
+    ways = [(_ORDINALS, {"address": address}) for address in addressed(receipt)]
+    if receipt.reply_to:
+        ways.append((_ANSWERED, {"reply_to": receipt.reply_to}))
+    for statement, by in ways:
+        rows = connection.execute(statement, {**log.range_of(batch), **by})
         found = next((int(row.ordinal) for row in rows if row.state not in log.NEVER_ENQUEUED), None)
         if found is not None:
             return found

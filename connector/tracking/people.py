@@ -14,7 +14,7 @@ from connector.model.event import EventKind, Status, provider_event_id
 from connector.model.outcome import Scope
 from connector.model.report import Receipt, ReceiptKind
 from connector.tracking import channels
-from connector.tracking.matching import ordinal_in
+from connector.tracking.matching import addressed, ordinal_in
 
 
 def note(
@@ -100,7 +100,8 @@ def _concerned(
     connection: Connection, receipt: Receipt, batch: Row[Any] | None, integration_names: Collection[str | None]
 ) -> tuple[int | None, int | None]:
     """The dispatch and the row of the message that a receipt is about; None: of none that is known."""
-    if receipt.reply_to and receipt.recipient:
+    people = addressed(receipt)
+    if receipt.reply_to and people:
         answered = connection.execute(
             select(messages.c.dispatch, messages.c.ordinal)
             .join_from(addresses, messages, MESSAGE_OF_ADDRESS)
@@ -108,7 +109,7 @@ def _concerned(
                 addresses.c.dispatch.in_(
                     select(dispatches.c.number).where(dispatches.c.integration.in_(integration_names))
                 ),
-                addresses.c.address == receipt.recipient,
+                addresses.c.address.in_(people),
                 messages.c.provider_id == receipt.reply_to,
             )
         ).first()

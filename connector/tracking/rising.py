@@ -34,7 +34,7 @@ _OF_PLACE = (
 )
 # Statements of every receipt are built once: building one costs more than running it.
 _PLACES = (
-    select(messages.c.address, *_OF_PLACE)
+    select(addresses.c.address, *_OF_PLACE)
     .join_from(
         addresses,
         messages,

@@ -15,8 +15,9 @@ from connector.model.event import EventKind, Status, StatusCodeSource
 from connector.model.outcome import Scope
 from connector.model.report import Receipt, ReceiptKind, Report
 from connector_sinch.conversation import outages
-from connector_sinch.conversation.addresses import CONTACT
+from connector_sinch.conversation.addresses import BY_NUMBER, CONTACT
 from connector_sinch.conversation.codes import status_of
+from connector_sinch.conversation.resources.resource import Channel
 from connector_sinch.conversation.sessions import open_until
 from connector_sinch.errors import without_numbers
 from connector_sinch.values import moment, phone_number, quoted, string
@@ -233,7 +234,6 @@ def _inbound(callback: _Callback) -> Iterator[Receipt]:
         problem = "the inbound message has no id" if provider_id is None else "the inbound message names no sender"
         yield _not_understood(problem, callback.body)
         return
-    contact = string(message.get("contact_id"))
     said = message.get("contact_message")
     said = said if isinstance(said, dict) else {}
     choice = said.get("choice_response_message")
@@ -257,7 +257,8 @@ def _inbound(callback: _Callback) -> Iterator[Receipt]:
         reply_to=_reply_to(said, choice),
         text=_text(said),
         open_until=open_until(channel, wrote_at or callback.received_at),
-        known_as=None if contact is None else f"{CONTACT}{contact}",
+        known_as=_known_as(message),
+        on_channel=_on_channel(channel, person),
         payload=callback.body,
     )
 
@@ -293,27 +294,37 @@ def _consent(callback: _Callback) -> Iterator[Receipt]:
     told = callback.payload
     given = string(told.get("status"))
     succeeded = given == f"{callback.trigger}_SUCCEEDED"
-    recipient = _canonical(told.get("identity"))
+    channel = string(told.get("channel"))
+    recipient = _person(channel, told.get("identity"))
+    # What was last sent to them, where the app tells it.
+    keys = _keys(callback.body.get("message_metadata"))
     details = told.get("error_details")
     described = string(details.get("description")) if isinstance(details, dict) else None
     if not succeeded:
         yield _notice(
             callback,
             EventKind.person,
+            keys=keys,
             recipient=recipient,
-            channel=string(told.get("channel")),
+            channel=channel,
             comment=_joined(given, without_numbers(described) if described else None, by=": "),
+            known_as=_known_as(told),
         )
         return
     yield Receipt(
         kind=ReceiptKind.person,
         status=Status.opted_in if callback.trigger == "OPT_IN" else Status.opted_out,
         final=True,
+        batch_key=keys.batch_key,
+        provider_batch_id=keys.provider_batch_id,
+        message_id=keys.message_id,
         recipient=recipient,
         occurred_at=callback.happened_at,
-        channel=string(told.get("channel")),
+        channel=channel,
         raw_status=given,
         provider_id=string(told.get("request_id")),
+        known_as=_known_as(told),
+        on_channel=_on_channel(channel, recipient),
         payload=callback.body,
     )
 
@@ -334,6 +345,7 @@ def _person_event(callback: _Callback) -> Iterator[Receipt]:
         provider_id=string(told.get("id")),
         # A reaction names what it reacts to.
         reply_to=string(concerned.get("message_id")) if isinstance(concerned, dict) else None,
+        known_as=_known_as(told),
         at=moment(told.get("accept_time")),
     )
 
@@ -388,7 +400,7 @@ def _capability(callback: _Callback) -> Iterator[Receipt]:
     yield _notice(
         callback,
         EventKind.channel,
-        recipient=_canonical(told.get("identity")),
+        recipient=_person(told.get("channel"), told.get("identity")),
         channel=channel,
         error=reason,
         comment=_joined(string(told.get("capability_status")), comment, by=": "),
@@ -400,7 +412,7 @@ def _contact(callback: _Callback) -> Iterator[Receipt]:
     contact = callback.payload.get("contact") or callback.payload.get("preserved_contact")
     identities = contact.get("channel_identities") if isinstance(contact, dict) else None
     first = identities[0] if isinstance(identities, list) and identities else None
-    recipient = _canonical(first.get("identity")) if isinstance(first, dict) else None
+    recipient = _person(first.get("channel"), first.get("identity")) if isinstance(first, dict) else None
     yield _notice(callback, EventKind.contact, recipient=recipient)
 
 
@@ -415,7 +427,7 @@ def _analysis(callback: _Callback) -> Iterator[Receipt]:
     yield _notice(
         callback,
         EventKind.conversation,
-        recipient=_canonical(told.get("channel_identity")),
+        recipient=_person(told.get("channel"), told.get("channel_identity")),
         channel=string(told.get("channel")),
         reply_to=string(told.get("message_id")),
     )
@@ -480,6 +492,7 @@ def _notice(
     comment: str | None = None,
     provider_id: str | None = None,
     reply_to: str | None = None,
+    known_as: str | None = None,
     at: datetime | None = None,
 ) -> Receipt:
     keys = keys or _Keys()
@@ -501,6 +514,8 @@ def _notice(
         # Where the API numbers it not, the whole of it tells it from others.
         provider_id=None if provider_id is None else f"{named} {provider_id}",
         reply_to=reply_to,
+        known_as=known_as,
+        on_channel=_on_channel(channel, recipient),
         payload=callback.body,
     )
 
@@ -538,12 +553,26 @@ def _identity(payload: Mapping[str, Any]) -> tuple[str | None, str | None]:
     given = payload.get("channel_identity")
     if not isinstance(given, dict):
         return None, None
-    return string(given.get("channel")), _canonical(given.get("identity"))
+    return string(given.get("channel")), _person(given.get("channel"), given.get("identity"))
 
 
-def _canonical(identity: Any) -> str | None:
-    """An identity as the connector writes it: of phone numbers the digits only."""
-    return phone_number(identity) or string(identity)
+def _person(channel: Any, identity: Any) -> str | None:
+    """Who somebody is on a channel, as the ledger has it: by number the digits only, else `CHANNEL:IDENTITY`."""
+    name, known = string(identity), string(channel)
+    if known is None or known in BY_NUMBER or known not in list(Channel):
+        return phone_number(identity) or name
+    return name and f"{known}:{name}"
+
+
+def _known_as(payload: Mapping[str, Any]) -> str | None:
+    """The contact of a payload, as messages are addressed to it."""
+    contact = string(payload.get("contact_id"))
+    return contact and f"{CONTACT}{contact}"
+
+
+def _on_channel(channel: str | None, person: str | None) -> str | None:
+    """Somebody who is known by number, as messages are addressed to them on one channel."""
+    return f"{channel}:{person}" if channel and person and not person.startswith(f"{channel}:") else None
 
 
 def _joined(*words: str | None, by: str = "/") -> str | None:

@@ -18,7 +18,7 @@ from sinch_conversation_kit import APP, APPS, KEY_SECRET, MESSAGES, NUMBERS, SEN
 
 from connector import Connector, Recipient
 from connector.model.callback import Request
-from connector.model.errors import CampaignError, InputError
+from connector.model.errors import CampaignError, InputError, KeyConflict
 
 Make = Callable[..., Connector]
 CARD = {"card_message": {"title": "For ${name}", "description": "Your code: ${code}"}}
@@ -218,6 +218,17 @@ def test_identities_from_a_host(make: Make, api: Api):
     found = [entry["recipient"]["identified_by"]["channel_identities"] for entry in entries(api)]
     assert [[each["channel"] for each in one] for one in found] == [["LINE", "SMS"], ["MESSENGER"], ["SMS"]]
     assert [entry["parameters"] for entry in entries(api)] == [{"name": "Ada"}, {"name": "Bo"}, {"name": "Cy"}]
+
+
+def test_nothing_is_left_of_identities_of_a_dispatch_that_was_there_already(make: Make, tmp_path: Path):
+    connector = make()
+    people = [{"to": "+12015550101", "identities": "MESSENGER:7746 SMS:+12015550101"}]
+    sent = connector.send(campaign({"text": "Hello"}), iter(people))
+    with pytest.raises(KeyConflict):
+        connector.send(campaign({"text": "Hello"}), iter(people))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
+        kept = ledger.execute("SELECT dispatch, address FROM addresses ORDER BY address").fetchall()
+    assert kept == [(sent.number, "12015550101"), (sent.number, "MESSENGER:7746"), (sent.number, "SMS:12015550101")]
 
 
 def test_a_provider_of_texts_still_wants_numbers(make: Make, tmp_path: Path):

@@ -1,9 +1,19 @@
 """Campaigns and their callbacks against the simulated API: fallback, replies, sessions, consents, from end to end."""
 
+import json
+import time
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
+from connector_sinch.conversation.simulator_options import ConversationOptions
+from connector_sinch.signature import signed_headers
 from conversation_stage import Stage
+from pydantic_core import to_json
 
+from connector.dispatched import Dispatch
+from connector.model.callback import Request
 from connector.model.event import EventKind, Status
 
 ADA, BO, CY = "12015550101", "12015550102", "12015550103"
@@ -124,4 +134,128 @@ def test_a_contact_has_a_session_by_what_they_wrote(stage: Callable[..., Stage])
     (delivered,) = (event for event in on.events() if event.status is Status.delivered)
     (ada,) = (each.payload["message"]["contact_id"] for each in replied if each.recipient == ADA)
     assert delivered.recipient == f"contact:{ada}"
+    assert on.is_whole()
+
+
+ON_MESSENGER = "7746490198930851"
+MESSENGER_PERSON = f"MESSENGER:{ON_MESSENGER}"
+FIRST_ON_MESSENGER = f"{MESSENGER_PERSON} SMS:+{ADA}"
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "recipient", "options"),
+    [
+        ({"to": MESSENGER_PERSON}, {"from": ON_MESSENGER, "channel": "MESSENGER"}, MESSENGER_PERSON, {}),
+        ({"to": f"RCS:+{ADA}"}, {"from": ADA, "channel": "RCS"}, ADA, {}),
+        (
+            {"to": f"+{ADA}", "identities": FIRST_ON_MESSENGER},
+            {"from": ON_MESSENGER, "channel": "MESSENGER"},
+            MESSENGER_PERSON,
+            {},
+        ),
+        ({"to": "contact"}, {"from": ADA, "channel": "SMS"}, ADA, {"processing_mode": "CONVERSATION"}),
+    ],
+    ids=["identity", "number on a channel", "another identity", "contact"],
+)
+@pytest.mark.parametrize("added", [False, True], ids=["list", "added"])
+def test_who_is_addressed_otherwise_than_by_number_answers_the_message(
+    stage: Callable[..., Stage],
+    row: dict[str, str],
+    answer: dict[str, str],
+    recipient: str,
+    options: dict[str, str],
+    added: bool,
+) -> None:
+    on = stage(app_channels=("MESSENGER", "RCS", "SMS"), **options)
+    if options:
+        on.happens(**{"from": ADA, "body": "Hello", "channel": "SMS"})
+        on.until_told(Status.replied)
+        row = {"to": on.events()[-1].payload["message"]["contact_id"]}
+    campaign = {"name": "spring", "message": {"text": "Hi"}, "integration": "conv"}
+    rows = [{**row, "customer_id": "c-1"}, {"to": f"+{BO}", "customer_id": "c-2"}]
+    if added:
+        dispatch: Dispatch = (opened := on.connector.open(campaign, key="orders"))
+        for number, each in enumerate(rows):
+            opened.add(each, key=str(number))
+        opened.close()
+    else:
+        dispatch = on.connector.send(campaign, rows, drain=False)
+    while dispatch.report().waiting:
+        on.connector.work()
+    on.until_told(Status.delivered, 2)
+    message_id, delivery = delivery_of(on, "c-1")
+    on.happens(**answer, body="Yes", reply_to=delivery["message_id"])
+    on.until(lambda: any(event.text == "Yes" for event in on.events()))
+    (reply,) = (event for event in on.events() if event.text == "Yes")
+    assert (reply.customer_id, reply.message_id, reply.recipient) == ("c-1", message_id, recipient)
+    (told,) = on.connector.messages_of(MESSENGER_PERSON if "identities" in row else row["to"]).messages
+    assert told.events[-1].text == "Yes"
+    assert on.is_whole()
+
+
+def calls_back(on: Stage, body: dict[str, Any]) -> None:
+    """The API calls back what the simulator doesn't."""
+    path = urlsplit(on.connector.callback_addresses()["conv"]).path
+    content = to_json({"app_id": "01APP", "project_id": "p", **body})
+    secret = ConversationOptions().callback_secret or ""
+    headers = signed_headers(secret, content, nonce="01NONCE", timestamp=str(int(time.time())))
+    assert on.connector.receive(Request("POST", path, headers, content)).status == 200
+
+
+def delivery_of(on: Stage, customer_id: str) -> tuple[str | None, dict[str, Any]]:
+    """Our id of the message to a customer, and what the API says of it when it is delivered."""
+    found = next(each for each in on.events() if each.status is Status.delivered and each.customer_id == customer_id)
+    return found.message_id, found.payload["message_delivery_report"]
+
+
+def test_an_answer_from_where_nobody_was_written_to_is_found_in_the_batch_that_it_names(
+    stage: Callable[..., Stage],
+) -> None:
+    on = stage()
+    rows = [{"to": f"+{each}", "customer_id": each} for each in (ADA, BO)]
+    dispatch = on.connector.send(
+        {"name": "spring", "message": {"text": "Hi"}, "integration": "conv"}, rows, drain=False
+    )
+    while dispatch.report().waiting:
+        on.connector.work()
+    on.until_told(Status.delivered, 2)
+    message_id, delivery = delivery_of(on, BO)
+    answer = {
+        "id": "01INBOUND",
+        "channel_identity": {"channel": "MESSENGER", "identity": ON_MESSENGER, "app_id": "01APP"},
+        "contact_message": {"text_message": {"text": "Yes"}, "reply_to": {"message_id": delivery["message_id"]}},
+    }
+    named = {"_batch_id": json.loads(delivery["metadata"])["_batch_id"]}
+    calls_back(on, {"message": answer, "message_metadata": to_json(named).decode()})
+    reply = on.events()[-1]
+    assert (reply.status, reply.message_id, reply.customer_id) == (Status.replied, message_id, BO)
+    assert on.is_whole()
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"to": f"+{ADA}"}, {"channel": "SMS", "identity": f"+{ADA}"}),
+        ({"to": f"RCS:+{ADA}"}, {"channel": "RCS", "identity": ADA}),
+        ({"to": MESSENGER_PERSON}, {"channel": "MESSENGER", "identity": ON_MESSENGER}),
+        ({"to": f"+{ADA}", "identities": FIRST_ON_MESSENGER}, {"channel": "MESSENGER", "identity": ON_MESSENGER}),
+    ],
+    ids=["number", "number on a channel", "identity", "another identity"],
+)
+def test_who_opts_out_is_known_by_what_was_last_sent_where_the_app_tells_that(
+    stage: Callable[..., Stage], row: dict[str, str], told: dict[str, str]
+) -> None:
+    on = stage(app_channels=("MESSENGER", "RCS", "SMS"))
+    campaign = {"name": "spring", "message": {"text": "Hi"}, "integration": "conv"}
+    rows = [{"to": f"+{BO}", "customer_id": "c-2"}, {**row, "customer_id": "c-1"}]
+    dispatch = on.connector.send(campaign, rows, drain=False)
+    while dispatch.report().waiting:
+        on.connector.work()
+    on.until_told(Status.delivered, 2)
+    message_id, delivery = delivery_of(on, "c-1")
+    named = {"_batch_id": json.loads(delivery["metadata"])["_batch_id"]}
+    opted = {"request_id": "01REQUEST", "status": "OPT_OUT_SUCCEEDED", **told}
+    calls_back(on, {"opt_out_notification": opted, "message_metadata": to_json(named).decode()})
+    event = on.events()[-1]
+    assert (event.status, event.customer_id, event.message_id) == (Status.opted_out, "c-1", message_id)
     assert on.is_whole()

@@ -206,9 +206,22 @@ def test_every_time_may_be_missing_and_may_have_nanoseconds(times, at):
     assert delivery(envelope=times).occurred_at == at
 
 
-def test_identities_that_are_no_phone_numbers_stay_as_they_are():
-    messenger = {"channel": "MESSENGER", "identity": "page:abc", "app_id": "01APP"}
-    assert delivery(channel_identity=messenger).recipient == "page:abc"
+@pytest.mark.parametrize(
+    ("channel", "identity", "recipient"),
+    [
+        ("MESSENGER", "page:abc", "MESSENGER:page:abc"),
+        # Digits alone make no phone number of it.
+        ("MESSENGER", "7746490198930851", "MESSENGER:7746490198930851"),
+        ("RCS", f"+{PERSON}", PERSON),
+        ("NEWER", f"+{PERSON}", PERSON),
+    ],
+)
+def test_people_are_named_as_the_ledger_has_them(channel, identity, recipient):
+    named = {"channel": channel, "identity": identity, "app_id": ""}
+    assert delivery(channel_identity=named).recipient == recipient
+    assert inbound({"text_message": {"text": "Hi"}}, channel_identity=named).recipient == recipient
+    (opted,) = called_back(opt_out_notification={"status": "OPT_OUT_SUCCEEDED", "request_id": "01REQUEST", **named})
+    assert opted.recipient == recipient
 
 
 # What people write
@@ -228,6 +241,7 @@ def test_a_reply_carries_everything():
         reply_to="01MESSAGE",
         text="Yes please",
         open_until=datetime(2026, 11, 24, 9, 29, 30, 123456, tzinfo=UTC),
+        on_channel=f"WHATSAPP:{PERSON}",
         payload=receipt.payload,
     )
 
