@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, update
 
 from connector.audience import sessions
 from connector.ledger import log
-from connector.ledger.tables import BatchState, Task, messages, shapes
+from connector.ledger.tables import BatchState, Task, messages
 from connector.model.batch import Batch
 from connector.model.event import SkipReason
 from connector.model.session import SessionRule
@@ -51,7 +51,7 @@ def _switch(
     connection: Connection, batch: Row[Any], lapsed: Sequence[Row[Any]], rest: Sequence[Row[Any]], now: datetime
 ) -> None:
     """Put those in a batch of their own, which has the message for people without an open session."""
-    shape = _shape_outside(connection, batch)
+    shape = standing.parted_shape(connection, batch, lapsed, outside=True)
     connection.execute(
         update(messages)
         .where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == bindparam("o"))
@@ -62,20 +62,3 @@ def _switch(
     if rest:
         standing.part_of(connection, batch, rest, Task.send, now)
     standing.part_of(connection, batch, lapsed, Task.send, now, shape=shape)
-
-
-def _shape_outside(connection: Connection, batch: Row[Any]) -> int:
-    """The shape of those without an open session that is parted from a batch's shape."""
-    of_dispatch = shapes.c.dispatch == batch.dispatch
-    parted = of_dispatch & (shapes.c.twin_of == batch.shape) & shapes.c.outside.is_(True)
-    known = connection.scalar(select(shapes.c.shape).where(parted))
-    if known is not None:
-        return int(known)
-    own = connection.execute(select(shapes).where(of_dispatch, shapes.c.shape == batch.shape)).one()
-    made = 1 + (connection.scalar(select(func.max(shapes.c.shape)).where(of_dispatch)) or 0)
-    connection.execute(
-        insert(shapes).values(
-            dispatch=batch.dispatch, shape=made, sender=own.sender, text=own.text, twin_of=batch.shape, outside=True
-        )
-    )
-    return made

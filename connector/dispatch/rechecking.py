@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from connector.dispatch import opening
 from connector.dispatch.sending import Desk, Line, callbacks_expected
-from connector.ledger.tables import BatchState, DispatchState, Task, attempts, batches, dispatches
+from connector.ledger.tables import (
+    BatchState,
+    DispatchState,
+    Task,
+    attempts,
+    batches,
+    dispatches,
+    refused_alone,
+    trials,
+)
 from connector.tracking import standing, track
 
 MARGIN = timedelta(hours=1)
@@ -40,6 +49,7 @@ class Rechecked:
 def recheck(desk: Desk) -> Rechecked:
     """Put every batch that may have been sent since a backup in doubt, so that it is looked up before it is sent.
 
+    What was on its way, or in doubt, at the backup counts as what waited: it may have been sent again, in parts.
     What the provider lists counts as accepted at once. A batch of which it lists parts, or whose provider can't list
     what it accepted, is held. Raises `ReadFailed` where a provider can't be asked; then nothing is changed.
     """
@@ -50,7 +60,9 @@ def recheck(desk: Desk) -> Rechecked:
     count: Counter[str] = Counter()
     with desk.ledger.write() as connection:
         now = desk.clock()
-        for batch in connection.execute(_waiting(now)).all():
+        found = connection.execute(_unsettled(now)).all()
+        _end_trials(connection, {batch.dispatch for batch in found})
+        for batch in found:
             _doubt(connection, batch, now)
             there = listed.get(batch.account)
             if there is not None and batch.key in there:
@@ -73,24 +85,34 @@ def recheck(desk: Desk) -> Rechecked:
     return Rechecked(count["waited"], count["accepted"], count["held"], tuple(closed), unknown)
 
 
-def _waiting(now: datetime) -> Select[Any]:
+def _unsettled(now: datetime) -> Select[Any]:
     """The batches that could have been sent by now, each with when its dispatch was made."""
+    could_leave = batches.c.due_at.is_(None) | (batches.c.due_at <= now)
     return (
         select(batches, dispatches.c.created_at)
         .join_from(batches, dispatches, batches.c.dispatch == dispatches.c.number)
         .where(
-            batches.c.state == BatchState.waiting,
-            batches.c.due_at.is_(None) | (batches.c.due_at <= now),
+            (batches.c.state == BatchState.waiting) & could_leave
+            | batches.c.state.in_((BatchState.sending, BatchState.in_doubt)),
             dispatches.c.state != DispatchState.planning,
         )
         .order_by(batches.c.number)
     )
 
 
+def _end_trials(connection: Connection, numbers: set[int]) -> None:
+    """Who was refused, and why, is found out anew: what was known of it is of before."""
+    connection.execute(delete(trials).where(trials.c.dispatch.in_(numbers)))
+    connection.execute(delete(refused_alone).where(refused_alone.c.dispatch.in_(numbers)))
+    connection.execute(
+        update(batches).where(batches.c.dispatch.in_(numbers), batches.c.task == Task.trial).values(task=Task.send)
+    )
+
+
 def _asked(connection: Connection, now: datetime) -> dict[str, datetime]:
-    """The accounts that something waits for, each with the time since when any of it may have been sent."""
+    """The accounts of what may have been sent, each with the time since when any of it may have been sent."""
     asked: dict[str, datetime] = {}
-    for batch in connection.execute(_waiting(now)):
+    for batch in connection.execute(_unsettled(now)):
         since = batch.created_at - MARGIN
         asked[batch.account] = min(since, asked.get(batch.account, since))
     return asked
@@ -111,6 +133,8 @@ def _listed(line: Line | None, since: datetime, now: datetime) -> Listed | None:
 
 
 def _doubt(connection: Connection, batch: Row[Any], now: datetime) -> None:
+    if batch.state == BatchState.sending:
+        standing.end_attempt(connection, batch, batch.attempts, "in_doubt", cause=CAUSE)
     connection.execute(
         insert(attempts).values(
             batch=batch.number, number=batch.attempts + 1, sent_at=now, deadline=now, ended="in_doubt", cause=CAUSE
@@ -125,8 +149,9 @@ def _doubt(connection: Connection, batch: Row[Any], now: datetime) -> None:
         attempts=batch.attempts + 1,
         # It is looked for from then on.
         first_sent_at=batch.first_sent_at or batch.created_at,
-        doubt_since=now,
+        doubt_since=batch.doubt_since or now,
         deadline=now,
+        held=False,
         look_ups=0,
         good_look_ups=0,
         last_look_up=None,

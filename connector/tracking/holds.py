@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from connector.ledger import log, totals
-from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages, shapes
+from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages
 from connector.model.event import Status
 from connector.model.outcome import Scope
 from connector.model.report import Receipt
 from connector.tracking.outcomes import stopped
 from connector.tracking.policy import Policy
-from connector.tracking.standing import move, part_of
+from connector.tracking.standing import move, part_of, parted_shape
 
 Told = tuple[Row[Any], int, Receipt]
 """A batch, the ordinal of one of its messages, and what was reported of it."""
@@ -118,7 +118,7 @@ def set_aside(connection: Connection, batch: Row[Any], dispatch: Row[Any], now: 
         connection.execute(update(batches).where(batches.c.number == batch.number).values(task=Task.country))
         return True
     # A batch is a range of rows of one shape: those who are held become one of their own.
-    twin = _twin(connection, batch)
+    twin = parted_shape(connection, batch, held)
     connection.execute(
         update(messages)
         .where(messages.c.dispatch == batch.dispatch, messages.c.ordinal == bindparam("o"))
@@ -129,28 +129,6 @@ def set_aside(connection: Connection, batch: Row[Any], dispatch: Row[Any], now: 
     part_of(connection, batch, [row for row in rows if row.country not in paused], Task.send, now)
     part_of(connection, batch, held, Task.country, now, shape=twin)
     return True
-
-
-def _twin(connection: Connection, batch: Row[Any]) -> int:
-    """The shape of those who are held of a batch's shape."""
-    of_dispatch = shapes.c.dispatch == batch.dispatch
-    own = connection.execute(select(shapes).where(of_dispatch, shapes.c.shape == batch.shape)).one()
-    twins = of_dispatch & (shapes.c.twin_of == batch.shape) & shapes.c.outside.is_not_distinct_from(own.outside)
-    known = connection.scalar(select(shapes.c.shape).where(twins))
-    if known is not None:
-        return int(known)
-    made = 1 + (connection.scalar(select(func.max(shapes.c.shape)).where(of_dispatch)) or 0)
-    connection.execute(
-        insert(shapes).values(
-            dispatch=batch.dispatch,
-            shape=made,
-            sender=own.sender,
-            text=own.text,
-            twin_of=batch.shape,
-            outside=own.outside,
-        )
-    )
-    return made
 
 
 def resume(connection: Connection, dispatch: int, *, now: datetime) -> None:

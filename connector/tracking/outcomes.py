@@ -16,7 +16,7 @@ def doubted(connection: Connection, number: int, *, attempt: int, cause: str, no
     """The attempt may have been accepted: the batch is in doubt, to be looked up at `due_at`."""
     batch = batch_by_number(connection, number)
     end_attempt(connection, batch, attempt, "in_doubt", cause=cause)
-    if batch.state == BatchState.sending:
+    if batch.state == BatchState.sending and batch.attempts == attempt:
         move(
             connection,
             batch,
@@ -36,7 +36,8 @@ def returned(
     """The attempt was surely not accepted: the batch waits again, until `due_at`."""
     batch = batch_by_number(connection, number)
     end_attempt(connection, batch, attempt, ended, cause=cause)
-    if batch.state == BatchState.sending:
+    # An outcome may come so late that the batch is in doubt, or on its way again.
+    if batch.state == BatchState.sending and batch.attempts == attempt:
         # A look-up starts before the first request that may have been accepted.
         first_sent_at = None if batch.doubt_since is None else batch.first_sent_at
         move(connection, batch, BatchState.waiting, task=Task.send, due_at=due_at, first_sent_at=first_sent_at)

@@ -48,7 +48,8 @@ def refused(connection: Connection, number: int, *, attempt: int, outcome: Refus
     campaign or the account, the dispatch stops, with nobody failed; where it doesn't say, the batch is halved.
     """
     batch = batch_by_number(connection, number)
-    if batch.state != BatchState.sending:
+    if batch.state != BatchState.sending or batch.attempts != attempt:
+        # It came so late that the batch is in doubt, or on its way again.
         end_attempt(connection, batch, attempt, "refused", cause=outcome.sentence())
         return
     if is_cancelled(connection, batch.dispatch):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from connector.ledger import totals
-from connector.ledger.tables import BatchState, Task, attempts, batches, dispatches
+from connector.ledger.tables import BatchState, Task, attempts, batches, dispatches, shapes
 
 BUCKET = {
     BatchState.waiting: totals.WAITING,
@@ -42,6 +42,19 @@ _ACCEPT_ATTEMPT = update(attempts).where(
     attempts.c.number == bindparam("of_number"),
     attempts.c.ended.is_(None) | attempts.c.ended.not_in([ENDED_CANCELLING, ENDED_CANCELLED]),
 )
+
+
+_NEAREST = (
+    select(batches.c.last)
+    .where(
+        batches.c.dispatch == bindparam("dispatch"),
+        batches.c.shape == bindparam("shape"),
+        batches.c.first <= bindparam("last"),
+    )
+    .order_by(batches.c.first.desc())
+    .limit(1)
+)
+"""The batch of a shape that begins last up to a row."""
 
 
 def batch_by_number(connection: Connection, number: int) -> Row[Any]:
@@ -142,3 +155,34 @@ def part_of(
     totals.add(connection, batch.dispatch, {totals.WAITING: len(rows)})
     assert made.inserted_primary_key is not None
     return int(made.inserted_primary_key[0])
+
+
+def parted_shape(
+    connection: Connection, batch: Row[Any], rows: Sequence[Row[Any]], *, outside: bool | None = None
+) -> int:
+    """A shape like that of a batch for some of its rows, which are parted from it; with `outside`, for those without
+    an open session.
+
+    A batch is a range of rows of one shape: of what was parted before, nothing may lie in the range of these.
+    """
+    of_dispatch = shapes.c.dispatch == batch.dispatch
+    own = connection.execute(select(shapes).where(of_dispatch, shapes.c.shape == batch.shape)).one()
+    outside = outside or own.outside
+    twins = connection.scalars(
+        select(shapes.c.shape)
+        .where(of_dispatch, shapes.c.twin_of == batch.shape, shapes.c.outside.is_not_distinct_from(outside))
+        .order_by(shapes.c.shape)
+    ).all()
+    for twin in twins:
+        nearest = connection.execute(
+            _NEAREST, {"dispatch": batch.dispatch, "shape": twin, "last": rows[-1].ordinal}
+        ).first()
+        if nearest is None or nearest.last < rows[0].ordinal:
+            return int(twin)
+    made = 1 + (connection.scalar(select(func.max(shapes.c.shape)).where(of_dispatch)) or 0)
+    connection.execute(
+        insert(shapes).values(
+            dispatch=batch.dispatch, shape=made, sender=own.sender, text=own.text, twin_of=batch.shape, outside=outside
+        )
+    )
+    return int(made)

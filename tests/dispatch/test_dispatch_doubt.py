@@ -1,12 +1,27 @@
 """Batches that may have been accepted: found out about, and sent again only when they surely never arrived."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sending_kit import CAMPAIGN, Clock, Host, Plan, Posted, agrees, batches_of_one, callback, closes, people, warm_up
+from sending_kit import (
+    CAMPAIGN,
+    Clock,
+    Host,
+    Plan,
+    Posted,
+    agrees,
+    batches_of_one,
+    callback,
+    closes,
+    people,
+    refusal,
+    wait_until,
+    warm_up,
+)
 
 from connector import Connector
 from connector.connector import Dispatch
@@ -359,4 +374,67 @@ def test_what_was_throttled_until_it_expired_is_skipped(host: Host, still: Clock
     report = dispatch.report()
     assert report.skipped.by_reason == {"expired": 3}
     assert report.is_settled
+    assert closes(report) and agrees(connector)
+
+
+class HeldUp:
+    """A host's hook that is held up with the first answer to a batch of several."""
+
+    def __init__(self) -> None:
+        self.armed = self.answered = False
+        self.let_go = threading.Event()
+
+    @hookimpl(wrapper=True)
+    def connector_dispatch(self) -> Generator[None, Any, Any]:
+        first = self.armed and not self.answered
+        outcome = yield
+        if first:
+            self.answered = True
+            assert self.let_go.wait(120)
+        return outcome
+
+
+def test_an_answer_that_comes_when_the_batch_is_on_its_way_again_is_of_the_first_attempt(
+    host: Host, still: Clock
+) -> None:
+    hook = HeldUp()
+    plan = host.plan()
+    connector = host.connector(plan, tracking=TRACKING, plugins=[hook])
+    warm_up(host, connector)
+    hook.armed = True
+    plan.answers.append(refusal(400, "syntax_constraint_violation", "Something is wrong."))
+    dispatch = connector.send(CAMPAIGN, people(4), drain=False)
+    again, noted = threading.Event(), threading.Event()
+
+    def second(posted: Posted) -> None:
+        if hook.answered:
+            again.set()
+            assert noted.wait(120)
+
+    plan.when_posted = second
+    stop = threading.Event()
+    working = threading.Thread(target=lambda: connector.worker(replies=False).run(stop=stop))
+    working.start()
+    try:
+
+        def is_on_its_way_again() -> bool:
+            due = host.next_due() if hook.answered else None
+            if due is not None and not again.is_set():
+                still.advance_to(due)
+            return again.is_set()
+
+        wait_until(is_on_its_way_again)
+        hook.let_go.set()
+        # Nothing shows that it was passed over: parts would show that it was not.
+        with suppress(AssertionError):
+            wait_until(lambda: "split" in host.states(), seconds=1)
+    finally:
+        hook.let_go.set()
+        noted.set()
+        stop.set()
+        working.join(120)
+    report = host.settle(dispatch)
+    assert (report.enqueued, report.double_send) == (4, 0)
+    assert [batch["client_reference"][-4:] for batch in plan.standing()] == ["b0-0", "b0-0"]
+    assert plan.account()["accepted_more"] == 0
     assert closes(report) and agrees(connector)

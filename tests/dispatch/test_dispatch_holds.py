@@ -54,6 +54,25 @@ def test_a_code_of_one_message_pauses_nothing(host: Host) -> None:
     assert host.settle(dispatch, when=lambda report: report.is_final).delivered == 5
 
 
+def test_of_two_countries_that_are_paused_one_after_the_other_nobody_is_in_two_batches(host: Host) -> None:
+    """People of both stand between each other in one batch, which is parted twice."""
+    british = [f"+4479111234{number}" for number in range(50, 53)]
+    (american,) = americans(1)
+    plan = host.plan(endings={digits(SWEDES[0]): "Aborted:412", digits(british[0]): "Aborted:412"})
+    connector = host.connector(plan, integration=SLOWLY)
+    between = rows(SWEDES[1], british[1], SWEDES[2], british[2], american)
+    first, last = rows(SWEDES[0], sender="First"), rows(british[0], sender="Third")
+    dispatch = connector.send(CAMPAIGN, [*first, *between, *last], drain=False)
+    report = host.settle(dispatch, when=lambda report: (report.delivered, report.rejected) == (1, 2))
+    assert report.waiting == 4
+    assert closes(report) and agrees(connector)
+    dispatch.resume()
+    report = host.settle(dispatch, when=lambda report: report.is_final)
+    assert sorted(posted_to(plan)) == sorted(digits(row["to"]) for row in (*first, *between, *last))
+    assert plan.account()["accepted_more"] == 0
+    assert closes(report) and agrees(connector)
+
+
 class TestACountry:
     @pytest.fixture
     def plan(self, host: Host) -> Plan:

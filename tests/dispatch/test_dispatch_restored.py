@@ -192,3 +192,38 @@ def test_nobody_may_send_meanwhile(restored: Restored) -> None:
 
     worker.run(until=other)
     assert asked
+
+
+def test_parts_of_what_was_on_its_way_at_the_backup_are_known_too(restored: Restored) -> None:
+    made: list[Backup] = []
+    dispatch = restored.dispatch("parts", people(4))
+    restored.plan.when_posted = lambda posted: made or made.append(restored.backup())
+    restored.plan.answers.append(refusal(400, "syntax_constraint_violation", "Something is wrong."))
+    restored.send_all(dispatch)
+    made[0].put_back(restored.connector)
+    assert restored.host.states()[-1] == "sending"
+    found = restored.connector.recheck()
+    assert (found.waited, found.accepted, found.held) == (1, 0, 1)
+    posted = len(restored.plan.posted)
+    for _ in range(5):
+        restored.connector.work()
+        restored.host.clock.advance(WINDOW)
+    assert len(restored.plan.posted) == posted
+    assert restored.each_once()
+    assert restored.agrees(dispatch)
+
+
+def test_who_was_refused_alone_before_is_found_out_about_anew(restored: Restored) -> None:
+    opened = restored.connector.open({**CAMPAIGN, "name": "orders"}, key="orders")
+    opened.add(people(1)[0], key="order-1")
+    restored.host.clock.advance(1)
+    nobody = refusal(400, "syntax_constraint_violation", "Something is wrong.")
+    restored.plan.answers.append(nobody)
+    restored.connector.work()
+    assert restored.host.rows("SELECT * FROM refused_alone") != []
+    restored.backup().put_back(restored.connector)
+    assert restored.connector.recheck().waited == 1
+    restored.plan.answers.append(nobody)
+    report = restored.host.settle(opened, when=lambda report: report.state == "finished")
+    assert (report.enqueue_failed, report.waiting, report.in_doubt) == (1, 0, 0)
+    assert restored.agrees(opened)
