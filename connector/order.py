@@ -12,7 +12,7 @@ from connector.audience.reading import RowSource, read_file, read_recipients
 from connector.audience.screening import Screen
 from connector.audience.senders import Sender, Senders
 from connector.audience.sessions import Sessions
-from connector.config.load import check_campaign, load_campaign
+from connector.config.load import check_campaign, check_values, load_campaign
 from connector.config.message import message_faults
 from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
@@ -31,6 +31,7 @@ Recipients = RowSource | str | os.PathLike[str] | Iterable[Recipient | Mapping[s
 def read_campaign(campaign: Campaign | Mapping[str, Any] | str | os.PathLike[str]) -> tuple[Campaign, str]:
     """A checked campaign, from an object, a mapping or a file, and what to call it. Raises `CampaignError`."""
     if isinstance(campaign, Campaign):
+        check_values(campaign)
         return campaign, "campaign"
     if isinstance(campaign, Mapping):
         return check_campaign(campaign), "campaign"
@@ -49,6 +50,7 @@ def screen_of(campaign: Campaign, settings: Settings, provider: Provider) -> Scr
         beside=campaign.message.parameters_beside,
         address_of=provider.address_of,
         identities_of=provider.identities_of if provider.supports("identities_of") else None,
+        unfit=provider.screen_recipients(campaign.message),
     )
 
 

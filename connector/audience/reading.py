@@ -9,6 +9,7 @@ import difflib
 import gzip
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -49,7 +50,7 @@ WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 STANDARD_INPUT = "-"
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 
-_metadata_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_metadata_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _canonical_json = json.JSONEncoder(sort_keys=True, default=str).encode
 
 _NAMES_FOR_A_NUMBER = ("msisdn", "mobile", "phone", "cell", "tel", "handy", "recipient", "number", "gsm", "sms")
@@ -523,7 +524,17 @@ def _json(metadata: Mapping[str, Any]) -> str | None:
     try:
         return _metadata_json(metadata) if metadata else None
     except (TypeError, ValueError) as error:
+        for name, value in metadata.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise _no_value(f"metadata.{name}", value) from None
         raise _NotText(f"its metadata can't be written as JSON: {error}") from None
+
+
+def _no_value(name: str, value: float | Decimal) -> _NotText:
+    """What a table of Python's has for a value that isn't there."""
+    return _NotText(
+        f"{name!r} is {str(value).lower()}, which is no number; where a value is missing give None, or leave it out"
+    )
 
 
 def _no_parameter(key: str) -> bool:
@@ -592,7 +603,11 @@ def _text(name: str, value: Any) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, int | _Number):
+        return str(value)
+    if isinstance(value, float | Decimal):
+        if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
+            raise _no_value(name, value)
         return str(value)
     raise _NotText(
         f"{name!r} is no text or number but {_kind(value)}; write each of its values under a name of its own"

@@ -62,19 +62,32 @@ def _json(text: str) -> tuple[Any, tuple[str, str] | None]:
 
 
 def plain(value: Any) -> tuple[Any, list[Wrong]]:
-    """The same data with dates as ISO text and mappings as dictionaries, and the numbers in it that aren't any."""
+    """The same data with dates as ISO text and mappings as dictionaries, and what in it is no number or no text."""
     wrong: list[Wrong] = []
     return _plain(value, (), wrong), wrong
 
 
 def _plain(value: Any, path: KeyPath, wrong: list[Wrong]) -> Any:
     match value:
+        case str():
+            return _whole(value, path, wrong)
         case datetime() | date() | time():
             return value.isoformat()
         case Mapping():
-            return {str(key): _plain(item, (*path, str(key)), wrong) for key, item in value.items()}
+            keys = [(_whole(str(key), path, wrong), item) for key, item in value.items()]
+            return {key: _plain(item, (*path, key), wrong) for key, item in keys}
         case list() | tuple():
             return [_plain(item, (*path, position), wrong) for position, item in enumerate(value)]
         case float() if not math.isfinite(value):
             wrong.append(Wrong(path, f"Found {shown(value)}; give a finite number."))
     return value
+
+
+def _whole(text: str, path: KeyPath, wrong: list[Wrong]) -> str:
+    """The text, or where it has half a character, which no encoding can carry, one that can be shown."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        wrong.append(Wrong(path, "This holds half a character (a lone surrogate); cut texts between characters."))
+        return text.encode(errors="replace").decode()
+    return text

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from connector.config import secrets
 from connector.config.document import plain, read_document
@@ -193,7 +194,22 @@ def check_campaign(data: Mapping[str, Any], source: str = "campaign") -> Campaig
         wrong.append(Wrong(("expire_at",), "This is not after send_at; give a later time."))
     if wrong or campaign is None:
         raise CampaignError(faults(wrong, source))
+    check_values(campaign, source)
     return campaign
+
+
+def check_values(campaign: Campaign, source: str = "campaign") -> None:
+    """Whether all that a campaign holds can be kept, and told in events. Raises `CampaignError`."""
+    _, wrong = plain(campaign.model_dump())
+    if not wrong:
+        for name in Campaign.model_fields:
+            try:
+                campaign.model_dump_json(include={name})
+            except PydanticSerializationError:
+                sentence = "A value can't be written as JSON; give texts, numbers, true or false, lists and tables."
+                wrong.append(Wrong((name,), sentence))
+    if wrong:
+        raise CampaignError(faults(wrong, source))
 
 
 def _misspelt_message(document: Any) -> list[Wrong]:

@@ -7,6 +7,7 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +306,9 @@ def test_what_a_host_hands_over() -> None:
         (b'{"to": "%s"}\n' + b'{"a":' * 100_000 + b"\n", "line 2", ["not JSON"]),
         (b'{"to": "%s"}\n{"to": "%s", "a": "\\ud83d"}\n', "line 2", ["surrogate"]),
         (b'{"to": "%s"}\n{"to": "%s", "a": "\\u0000"}\n', "line 2", ["NUL"]),
+        (b'{"to": "%s"}\n{"to": "%s", "metadata": {"a": NaN}}\n', "line 2", ["not JSON"]),
+        (b'{"to": "%s"}\n{"to": "%s", "metadata": {"a": 1e999}}\n', "line 2", ["'metadata.a'", "no number"]),
+        (b'{"to": "%s"}\n{"to": "%s", "metadata": {"a": "\\ud83d"}}\n', "line 2", ["surrogate"]),
         (b'{"to": "%s"}\n{"to": "%s", "metadata": 5}\n', "line 2", ["`metadata`", "object"]),
         (b'{"to": "%s"}\n{"to": "%s", "parameters": 5}\n', "line 2", ["`parameters`", "object"]),
         (b'{"to": "%s"}\n{"to": "%s", "a": "\xe9"}\n', "line 2", ["0xe9"]),
@@ -360,6 +364,13 @@ def test_all_faults_of_a_header_come_at_once(write: Any) -> None:
         ({"mobile": NUMBER}, "no `to`; if 'mobile' holds the number: hand it over as `to`"),
         ({"to": NUMBER, "a": object()}, "'a' is no text or number"),
         ({"to": NUMBER, "metadata": {"at": object()}}, "metadata can't be written"),
+        ({"to": NUMBER, "metadata": {"at": float("nan")}}, "'metadata.at' is nan, which is no number"),
+        ({"to": NUMBER, "metadata.at": float("nan")}, "'metadata.at' is nan, which is no number"),
+        ({"to": NUMBER, "metadata": {"at": [float("inf")]}}, "metadata can't be written"),
+        ({"to": NUMBER, "metadata": {"at": "\ud83d"}}, "surrogate"),
+        (Recipient(NUMBER, metadata={"at": float("nan")}), "'metadata.at' is nan"),
+        ({"to": NUMBER, "customer_id": float("nan")}, "'customer_id' is nan"),
+        ({"to": NUMBER, "a": Decimal("NaN")}, "'a' is nan"),
         ({"to": NUMBER, "a": "\ud83d"}, "surrogate"),
         (Recipient(NUMBER, parameters={"a": "\0"}), "NUL"),
     ],

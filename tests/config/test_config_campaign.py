@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from connector.config.names import campaign_faults, integration_of
 from connector.config.settings import Settings
 from connector.model.campaign import Campaign
 from connector.model.errors import CampaignError
+from connector.order import read_campaign
 
 KNOWN = "category, expire_at, id, integration, max_parts, message, metadata, name, send_at, sender, time_zone"
 RIGHT = {"name": "harvest", "message": {"text": "Apples for ${name}: $${ is not a mark"}}
@@ -113,6 +115,22 @@ BAD: list[tuple[Any, list[str]]] = [
         ["message.text: A ${} names no parameter; write ${name}, and $${ for a literal ${."],
     ),
     ({**RIGHT, "metadata": {"a": [float("nan")]}}, ["metadata.a[0]: Found nan; give a finite number."]),
+    (
+        {**RIGHT, "metadata": {"a": ["Hi \ud83d"]}},
+        ["metadata.a[0]: This holds half a character (a lone surrogate); cut texts between characters."],
+    ),
+    (
+        {**RIGHT, "metadata": {"\ud83d": 1}},
+        ["metadata: This holds half a character (a lone surrogate); cut texts between characters."],
+    ),
+    (
+        {**RIGHT, "name": "Hi \ud83d"},
+        ["name: This holds half a character (a lone surrogate); cut texts between characters."],
+    ),
+    (
+        {**RIGHT, "metadata": {"a": object()}},
+        ["metadata: A value can't be written as JSON; give texts, numbers, true or false, lists and tables."],
+    ),
     ("harvest", [': Found "harvest"; give a table.']),
 ]
 
@@ -203,3 +221,19 @@ def test_no_integration_named_anywhere(names: tuple[str, ...], known: str) -> No
         "campaign: integration: The campaign names no integration, and [defaults] of the configuration neither; "
         f"known: {known}."
     ]
+
+
+@pytest.mark.parametrize("value", ["Hi \ud83d", float("nan"), object()])
+def test_a_campaign_of_a_host_holds_what_can_be_kept(value: object) -> None:
+    campaign = Campaign.model_validate({**RIGHT, "metadata": {"a": [value]}})
+    with pytest.raises(CampaignError) as caught:
+        read_campaign(campaign)
+    assert caught.value.faults[0].place.startswith("metadata")
+    assert str(caught.value).encode()
+
+
+def test_half_a_character_in_a_file_of_a_campaign(tmp_path: Path) -> None:
+    file = tmp_path / "harvest.json"
+    file.write_text(json.dumps({**RIGHT, "metadata": {"a": "Hi \ud83d"}}))
+    with pytest.raises(CampaignError, match=r"harvest\.json: metadata\.a: This holds half a character"):
+        load_campaign(file)
