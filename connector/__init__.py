@@ -1,95 +1,14 @@
 """Send campaigns through a messaging provider and get the truth back about every message."""
 
-from connector.checking.finding import Finding
-from connector.checking.trial import Trial
-from connector.connector import Added, Connector, Dispatch, OpenDispatch, Preview
-from connector.delivery.cursors import SinkState
-from connector.delivery.dead_letters import RefusedEvent
-from connector.dispatch.rechecking import Rechecked
-from connector.engine.polls import Polled
-from connector.extension.sink import DeadLetter, Sink
-from connector.ledger.tables import WhyKept
-from connector.model.callback import Request, Response
-from connector.model.campaign import Campaign
-from connector.model.errors import (
-    CampaignError,
-    ConfigurationError,
-    ConnectorError,
-    DispatchClosed,
-    Fault,
-    InputError,
-    KeyConflict,
-    LedgerError,
-    NotFound,
-    NotReached,
-    NotSent,
-    NotTaken,
-    PluginError,
-    ReadFailed,
-    ReadRefused,
-    RecipientsError,
-    SchemaMismatch,
-    SinkStopped,
-    Stopped,
-    Throttled,
-    WorkerBusy,
-)
-from connector.model.event import Event, EventKind, Status, StatusCodeSource
-from connector.model.recipient import Recipient
-from connector.overview import AccountState, DispatchLine, DoubtfulBatch, KeptReport
-from connector.person import Person
-from connector.report import Report
-from connector.tracking.silence import Silence
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AccountState",
-    "Added",
-    "Campaign",
-    "CampaignError",
-    "ConfigurationError",
-    "Connector",
-    "ConnectorError",
-    "DeadLetter",
-    "Dispatch",
-    "DispatchClosed",
-    "DispatchLine",
-    "DoubtfulBatch",
-    "Event",
-    "EventKind",
-    "Fault",
-    "Finding",
-    "InputError",
-    "KeptReport",
-    "KeyConflict",
-    "LedgerError",
-    "NotFound",
-    "NotReached",
-    "NotSent",
-    "NotTaken",
-    "OpenDispatch",
-    "Person",
-    "PluginError",
-    "Polled",
-    "Preview",
-    "ReadFailed",
-    "ReadRefused",
-    "Rechecked",
-    "Recipient",
-    "RecipientsError",
-    "RefusedEvent",
-    "Report",
-    "Request",
-    "Response",
-    "SchemaMismatch",
-    "Silence",
-    "Sink",
-    "SinkState",
-    "SinkStopped",
-    "Status",
-    "StatusCodeSource",
-    "Stopped",
-    "Throttled",
-    "Trial",
-    "WhyKept",
-    "WorkerBusy",
-]
+if TYPE_CHECKING:
+    from connector.names import *  # noqa: F403 - type checkers see all of its names
+else:
+
+    def __getattr__(name: str) -> Any:
+        # Loaded when it is first asked for: the command line looks after Ctrl-C before that.
+        if name == "__all__" or name[:1].isupper():
+            return getattr(importlib.import_module("connector.names"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

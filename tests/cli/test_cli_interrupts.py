@@ -6,11 +6,29 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_kit import Desk
 
 SEND = ("send", "campaign.toml", "--recipients", "people.csv")
+
+
+def test_whoever_stops_it_while_it_starts_sees_no_traceback(tmp_path: Path) -> None:
+    # A library that takes as long to load as the test likes.
+    (tmp_path / "uvicorn.py").write_text("import sys\nprint('loading', flush=True)\nsys.stdin.read()\n")
+    with subprocess.Popen(
+        [sys.executable, "-c", "from connector.cli.start import main; main()", "--version"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as starting:
+        assert starting.stdout is not None and starting.stderr is not None
+        assert starting.stdout.readline() == "loading\n"
+        starting.send_signal(signal.SIGINT)
+        assert (starting.stderr.read(), starting.wait(30)) == ("", 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
