@@ -66,7 +66,8 @@ class Screen:
 
     `text` is the campaign's text whose parts are counted; empty: it has another kind of message; None: the
     recipients bring their own. `beside` gives the parameters that a message uses elsewhere than in its text.
-    `address_of` and `identities_of` are the provider's, where it takes other addresses than phone numbers.
+    `address_of` and `identities_of` are the provider's, where it takes other addresses than phone numbers; `unfit`
+    is, too, and tells by address, identities and values why somebody can't get the message.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Screen:
         beside: Callable[[str], tuple[str, ...]] = lambda text: (),
         address_of: Callable[[str], str | None] | None = None,
         identities_of: Callable[[str], Sequence[str]] | None = None,
+        unfit: Callable[[str, Sequence[str], Mapping[str, str]], str | None] | None = None,
     ) -> None:
         self._text = text
         self._defaults = defaults
@@ -92,6 +94,7 @@ class Screen:
         self._canonical = numbers.canonical
         self._address_of = address_of
         self._identities_of = identities_of
+        self._unfit = unfit
         self.knows_identities = False
         """Whether any row so far had identities."""
         self._beside = beside
@@ -166,6 +169,8 @@ class Screen:
                 reason = SkipReason.country
             elif incomplete:
                 reason = SkipReason.missing_parameter
+            elif self._unfit is not None and (unfit := self._unfit_for(shape, address, values)) is not None:
+                reason = unfit
             elif shape.counter is None:
                 reason = None
             else:
@@ -189,6 +194,17 @@ class Screen:
             None if reason is None else "skipped",
             reason,
         )
+
+    def _unfit_for(self, shape: Shape, address: str, values: Sequence[str | None]) -> str | None:
+        """Why a person can't get the message, by the provider."""
+        if self._unfit is None:
+            return None
+        written = values[-1] if self._identities_of is not None and values else None
+        filled = {
+            name: shape.defaults.get(name, "") if value is None else value
+            for name, value in zip(shape.template.names, values, strict=True)
+        }
+        return self._unfit(address, written.split(BETWEEN_IDENTITIES) if written else (), filled)
 
     def _otherwise(
         self, to: str | None, number: Canonical | None, values: Sequence[str | None]

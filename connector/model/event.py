@@ -101,7 +101,9 @@ class SkipReason(StrEnum):
     expired = "expired"
     """The campaign's time was over before it was this person's turn."""
     too_long = "too_long"
-    """The text would take more parts or characters than allowed."""
+    """The text would take more parts or characters than allowed, or what a value stands in beside it."""
+    no_channel = "no_channel"
+    """No channel that the campaign names takes such an address."""
     outside_session = "outside_session"
     """The person has not written lately, and the channel would let through only an approved template."""
 

@@ -91,6 +91,13 @@ def _identity(channel: str, identity: str) -> str | None:
     return None if number is None else f"{channel}:{number[0]}"
 
 
+def for_numbers(order: Sequence[str]) -> Sequence[str]:
+    """The channels of an order that take phone numbers, as those may that are not known here; without one SMS."""
+    if not order:
+        return [Channel.SMS]
+    return [channel for channel in order if channel in BY_NUMBER or channel not in list(Channel)]
+
+
 def recipient(address: str, identities: Sequence[str], channels: Sequence[str]) -> dict[str, Any]:
     """A recipient as the API takes it; `channels` are tried for a phone number."""
     if not identities and address.startswith(CONTACT):

@@ -8,11 +8,14 @@ import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import to_json
 
 from connector.model.campaign import Message
 from connector_sinch.conversation.resources.resource import Channel
 
 MAX_METADATA_CHARACTERS = 2048
+MAX_PROPERTY_CHARACTERS = 1024
+MAX_CORRELATION_ID_CHARACTERS = 128
 LEAST_TTL_SECONDS = 3
 
 KINDS = (
@@ -419,7 +422,7 @@ class ConversationMessage(Message, _Content):
         ),
     ] = None
     channel_properties: Annotated[
-        dict[str, Annotated[str, Field(max_length=1024)]] | None,
+        dict[str, Annotated[str, Field(max_length=MAX_PROPERTY_CHARACTERS)]] | None,
         Field(title="Channel properties", description="What single channels want to know, such as SMS_SENDER."),
     ] = None
     ttl: Annotated[
@@ -451,7 +454,9 @@ class ConversationMessage(Message, _Content):
     conversation_metadata_update_strategy: Annotated[
         Literal["REPLACE", "MERGE_PATCH"] | None, Field(title="Update strategy of the conversation's metadata")
     ] = None
-    correlation_id: Annotated[str | None, Field(title="Correlation ID", min_length=1, max_length=128)] = None
+    correlation_id: Annotated[
+        str | None, Field(title="Correlation ID", min_length=1, max_length=MAX_CORRELATION_ID_CHARACTERS)
+    ] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ConversationMessage":
@@ -461,11 +466,10 @@ class ConversationMessage(Message, _Content):
         if self.outside_session is not None and self.template_message is not None:
             raise ValueError("a template needs no session; leave outside_session out")
         if self.conversation_metadata is not None:
-            characters = len(self.model_dump_json(include={"conversation_metadata"}))
+            characters = len(to_json(self.conversation_metadata).decode())
             if characters > MAX_METADATA_CHARACTERS:
                 raise ValueError(
-                    f"conversation_metadata has some {characters:,} characters; the API takes "
-                    f"{MAX_METADATA_CHARACTERS:,}"
+                    f"conversation_metadata has {characters:,} characters; the API takes {MAX_METADATA_CHARACTERS:,}"
                 )
         return self
 

@@ -14,7 +14,9 @@ from connector.http import Answer, NoToken
 from connector.model.batch import Batch
 from connector.model.errors import Throttled
 from connector.model.outcome import Accepted, InDoubt, Outcome, Refused, Scope
+from connector.model.text import parameters
 from connector_sinch.conversation.guidance import ACCESS_KEY, REGION
+from connector_sinch.conversation.request import app_message
 from connector_sinch.errors import ApiError, read_error, without_numbers
 
 NO_CREDIT = "BILLING_CREDIT_LIMIT_BREACHED"
@@ -25,7 +27,7 @@ _WORD = re.compile(r"[a-z]+(?:_[a-z]+)*", re.IGNORECASE)
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
-# Fields that are the same in every request of a campaign, and what to do about each.
+# Fields that are the same in every request of a campaign, unless values stand in them, and what to do about each.
 _CAMPAIGN_FIELDS = {
     "message": "Check the campaign's message.",
     "app_message": "Check the campaign's message.",
@@ -117,10 +119,19 @@ def _whom(answer: Answer, error: ApiError, batch: Batch, alone: bool) -> tuple[S
     first = [word[0] for pointer in _fields(answer) if (word := _WORD.findall(pointer))]
     for field in [*first, *(word for word in words if "_" in word)]:
         if field in _CAMPAIGN_FIELDS:
+            if _depends_on_values(field, batch):
+                # It may be one person's value: that is found out.
+                return Scope.unknown, (), _CAMPAIGN_FIELDS[field]
             return Scope.campaign, (), _CAMPAIGN_FIELDS[field]
         if alone and field in _RECIPIENT_FIELDS:
             return Scope.recipient, (0,), None
     return Scope.unknown, (), None
+
+
+def _depends_on_values(field: str, batch: Batch) -> bool:
+    """Whether people's own values stand in a field."""
+    part = app_message(batch) if field in ("message", "app_message") else batch.message.get(field)
+    return bool(parameters(part))
 
 
 def _only_fields(quoted: re.Match[str]) -> str:

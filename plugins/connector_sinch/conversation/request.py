@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from connector.model.batch import Batch
 from connector.model.text import HOST_TEXT, Template, changed
-from connector_sinch.conversation.addresses import BY_NUMBER, CONTACT, recipient
+from connector_sinch.conversation.addresses import CONTACT, for_numbers, recipient
 from connector_sinch.conversation.messages import BESIDE, KINDS, LEAST_TTL_SECONDS, ONLY_ALONE, OVERRIDES
 from connector_sinch.conversation.reports import BATCH_KEY, MESSAGE_KEY
 from connector_sinch.conversation.resources.resource import Channel
@@ -135,7 +135,7 @@ def _outside(usual: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
 def channels_of(batch: Batch) -> Sequence[str]:
     """The channels to try for a phone number."""
     order: Sequence[str] = batch.message.get("channel_priority_order") or ()
-    return [channel for channel in order if channel in BY_NUMBER] or list(order) or [Channel.SMS]
+    return for_numbers(order) or order
 
 
 def channels_used(batch: Batch) -> frozenset[str] | None:
@@ -159,10 +159,16 @@ def channels_used(batch: Batch) -> frozenset[str] | None:
 
 def filled(batch: Batch, place: int) -> Callable[[Any], Any]:
     """What fills the `${name}`s of one recipient into any part of a message."""
-    values = {
-        name: batch.defaults.get(name, "") if value is None else value
-        for name, value in zip(batch.template.names, batch.values[place], strict=True)
-    }
+    return filler(
+        {
+            name: batch.defaults.get(name, "") if value is None else value
+            for name, value in zip(batch.template.names, batch.values[place], strict=True)
+        }
+    )
+
+
+def filler(values: Mapping[str, str]) -> Callable[[Any], Any]:
+    """What fills values into any part of a message."""
     escaped = {name: _escaped(value) for name, value in values.items()}
 
     def fill(part: Any) -> Any:

@@ -220,6 +220,90 @@ def test_identities_from_a_host(make: Make, api: Api):
     assert [entry["parameters"] for entry in entries(api)] == [{"name": "Ada"}, {"name": "Bo"}, {"name": "Cy"}]
 
 
+@pytest.mark.parametrize(
+    ("message", "fits", "too_long"),
+    [
+        ({"correlation_id": "${ref}"}, "r" * 128, "r" * 129),
+        ({"correlation_id": "o-${ref}"}, "r" * 126, "r" * 127),
+        ({"conversation_metadata": {"order": {"of": "${ref}"}}}, "r" * 2029, "r" * 2030),
+        ({"conversation_metadata": {"of": ["${ref}"]}}, "r" * 2037, '"' * 1100),
+        ({"channel_properties": {"SMS_FLASH_MESSAGE": "false", "LINE_X": "${ref}"}}, "r" * 1024, "r" * 1025),
+    ],
+    ids=["correlation_id", "beside words", "metadata", "metadata, escaped", "properties"],
+)
+def test_whose_value_makes_a_field_too_long_is_skipped(
+    make: Make, api: Api, message: dict[str, Any], fits: str, too_long: str
+):
+    api.at(SEND).will(200, {"message_id": "01JM1"}).will(200, {"message_id": "01JM2"})
+    connector = make()
+    given = campaign({"text": "Hello", **message, "defaults": {"ref": "none"}})
+    dispatch = connector.send(given, rows({"ref": fits}, {"ref": too_long}, {}))
+    report = dispatch.report()
+    assert (report.state, report.enqueued, skips(connector, dispatch)) == ("finished", 2, {"too_long": 1})
+    opened = connector.open(given, key="orders")
+    assert [opened.add(row, key=row["to"]).reason for row in rows({"ref": fits}, {"ref": too_long})] == [
+        None,
+        "too_long",
+    ]
+
+
+def test_a_value_that_the_api_refuses_in_a_field_of_the_message_stops_nobody_else(make: Make, api: Api):
+    refusal = {"field": "message.text_message.text", "description": "is not allowed"}
+    details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [refusal]}]
+    wrong = {"error": {"code": 400, "message": "Wrong", "status": "INVALID_ARGUMENT", "details": details}}
+    api.at(SEND).will(400, wrong).will(200, {"message_id": "01JM1"}).will(200, {"message_id": "01JM2"})
+    message = {"text": "Hi ${name}", "queue": "HIGH_PRIORITY"}
+    report = make().send(campaign(message), rows({"name": "A"}, {"name": "B"}, {"name": "C"})).report()
+    assert (report.state, report.enqueued, report.enqueue_failed) == ("finished", 2, 1)
+
+
+def test_a_field_that_is_refused_with_everybodys_values_still_stops_the_campaign(make: Make, api: Api):
+    refusal = {"field": "message.text_message.text", "description": "is not allowed"}
+    details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [refusal]}]
+    wrong = {"error": {"code": 400, "message": "Wrong", "status": "INVALID_ARGUMENT", "details": details}}
+    api.at(SEND).will(400, wrong)
+    message = {"text": "Hi ${name}", "queue": "HIGH_PRIORITY"}
+    dispatch = make().send(campaign(message), rows(*({"name": name} for name in "ABCD")))
+    report = dispatch.report()
+    assert (report.state, report.waiting, report.enqueue_failed) == ("stopped", 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("order", "skipped"),
+    [
+        (["MESSENGER"], {"no_channel": 2}),
+        (["TELEGRAM", "LINE"], {"no_channel": 2}),
+        (["MESSENGER", "SMS"], {}),
+        # It may take numbers.
+        (["NEWER"], {}),
+        (None, {}),
+    ],
+    ids=str,
+)
+def test_a_number_does_not_leave_over_a_channel_that_takes_none(
+    make: Make, api: Api, order: list[str] | None, skipped: dict[str, int]
+):
+    people = [
+        {"to": "+12015550101"},
+        {"to": "+12015550102", "identities": "MESSENGER:7746"},
+        {"to": "MESSENGER:7747"},
+        {"to": "01JC0NTACT000000000000000A"},
+        {"to": "+61491570156"},
+    ]
+    message = {"text": "Hello"} if order is None else {"text": "Hello", "channel_priority_order": order}
+    connector = make()
+    assert connector.preview(campaign(message), people).by_reason == skipped
+    dispatch = connector.send(campaign(message), people)
+    assert skips(connector, dispatch) == skipped
+    numbers = [
+        each["identity"]
+        for entry in entries(api)
+        for each in entry["recipient"].get("identified_by", {}).get("channel_identities", [])
+        if each["channel"] in ("MESSENGER", "TELEGRAM", "LINE")
+    ]
+    assert numbers == ["7746", "7747"]
+
+
 def test_nothing_is_left_of_identities_of_a_dispatch_that_was_there_already(make: Make, tmp_path: Path):
     connector = make()
     people = [{"to": "+12015550101", "identities": "MESSENGER:7746 SMS:+12015550101"}]

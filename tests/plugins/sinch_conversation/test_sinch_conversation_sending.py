@@ -69,6 +69,25 @@ def test_a_field_of_the_whole_campaign_stops_it(provider, api, field, advice):
     assert field in outcome.sentence()
 
 
+@pytest.mark.parametrize(
+    ("message", "field", "scope"),
+    [
+        ({"text": "Hi ${name}"}, "message.text_message.text", Scope.unknown),
+        ({"text": "Hi ${name}"}, "conversation_metadata", Scope.campaign),
+        ({"text": "Hi", "conversation_metadata": {"a": "${name}"}}, "conversation_metadata.a", Scope.unknown),
+        ({"text": "Hi", "correlation_id": "${name}"}, "correlation_id", Scope.unknown),
+        ({"text": "Hi", "correlation_id": "${name}"}, "message.text_message.text", Scope.campaign),
+        ({"text": "Hi", "correlation_id": "order", "queue": "HIGH_PRIORITY"}, "correlation_id", Scope.campaign),
+    ],
+)
+def test_a_field_with_values_in_it_may_be_about_one_person(provider, api, message, field, scope):
+    for where in (MESSAGES, SEND):
+        api.at(where).will(400, pointing(field))
+    outcome = provider.send(make_batch(message, [{"name": "Ada"}]))
+    assert isinstance(outcome, Refused)
+    assert outcome.scope is scope
+
+
 def test_a_field_in_a_sentence_counts_but_a_word_does_not(provider, api):
     sentence = "Invalid value in field 'channel_priority_order': the app has no such channel"
     assert answered(provider, api, 400, nested(400, "INVALID_ARGUMENT", sentence)).scope is Scope.campaign
