@@ -1,15 +1,15 @@
 """Batches in doubt: finding out what became of them, and what to do when they surely never arrived."""
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from connector.dispatch import pace
-from connector.dispatch.sending import Desk, Line, callbacks_expected, load
+from connector.dispatch.sending import Desk, Line, callbacks_expected, is_unlisted, load
 from connector.ledger.tables import BatchState, Task, accounts, attempts, batches
+from connector.model.batch import Batch
 from connector.model.errors import ConnectorError, NotFound, without_words
 from connector.model.event import SkipReason
 from connector.model.outcome import Found, FoundState
@@ -21,6 +21,8 @@ logger = logging.getLogger("connector.dispatch")
 GOOD_LOOK_UPS = 3
 WITNESSES = 3
 """So many batches that are known are looked for in the list: somebody may have cancelled one of them elsewhere."""
+CANDIDATES = 500
+"""So many are looked through for them at a time, where it isn't noted yet that no list can show some."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 120.0
 
@@ -61,6 +63,10 @@ def _find(desk: Desk, line: Line, number: int) -> Found:
         return Found(FoundState.cannot_tell, cause=line.provider.declines["find"])
     with desk.ledger.read() as connection:
         batch = load(connection, number, clock=desk.clock)
+    return _found(desk, line, batch)
+
+
+def _found(desk: Desk, line: Line, batch: Batch) -> Found:
     days = line.provider.limits.listing_days
     if days is not None and desk.clock() - batch.first_sent_at > timedelta(days=days):
         return Found(FoundState.cannot_tell, cause="it was sent longer ago than the provider can be asked about")
@@ -85,21 +91,9 @@ def prove_look_up(desk: Desk, line: Line) -> bool:
     with desk.ledger.read() as connection:
         if connection.scalar(select(accounts.c.look_up_proven_at).where(accounts.c.name == account)):
             return True
-        known = connection.execute(
-            select(batches.c.number, batches.c.provider_batch_id)
-            .where(
-                batches.c.account == account,
-                batches.c.state == BatchState.accepted,
-                batches.c.provider_batch_id.is_not(None),
-                # What was called back is listed as such, and found no more.
-                batches.c.cancelled_at.is_(None),
-                batches.c.first_sent_at > oldest,
-            )
-            # The list may lag behind: the oldest that it still has shows best.
-            .order_by(batches.c.accepted_at)
-            .limit(WITNESSES)
-        ).all()
-    if not _lists_any(desk, line, known):
+    # The list may lag behind: the oldest that it still has shows best.
+    known = _accepted(account).where(batches.c.first_sent_at > oldest).order_by(batches.c.accepted_at)
+    if not _shows_one(desk, line, known):
         return False
     with desk.ledger.write() as connection:
         pace.look_up_proven(connection, account, desk.clock())
@@ -107,28 +101,48 @@ def prove_look_up(desk: Desk, line: Line) -> bool:
 
 
 def _listing_reaches(desk: Desk, line: Line, sent_at: datetime) -> bool:
-    """Whether the listing shows a batch of ours that was accepted later, where there is one."""
+    """Whether the listing shows a batch of ours that was accepted later, where there is one that it can show."""
+    later = (
+        _accepted(line.provider.account)
+        .join(attempts, attempts.c.batch == batches.c.number)
+        .where(attempts.c.provider_batch_id == batches.c.provider_batch_id, attempts.c.sent_at > sent_at)
+        .order_by(attempts.c.sent_at)
+    )
+    return _shows_one(desk, line, later) is not False
+
+
+def _accepted(account: str) -> Select[Any]:
+    """The accepted batches of an account, but those that the provider is known not to show."""
+    return select(batches.c.number, batches.c.provider_batch_id).where(
+        batches.c.account == account,
+        batches.c.state == BatchState.accepted,
+        batches.c.provider_batch_id.is_not(None),
+        # What was called back is listed as such, and found no more.
+        batches.c.cancelled_at.is_(None),
+        batches.c.unlisted.is_not(True),
+    )
+
+
+def _shows_one(desk: Desk, line: Line, known: Select[Any]) -> bool | None:
+    """Whether the provider shows one of the first few of these batches; None: it could show none of them."""
     with desk.ledger.read() as connection:
-        witnesses = connection.execute(
-            select(batches.c.number, batches.c.provider_batch_id)
-            .join_from(batches, attempts, attempts.c.batch == batches.c.number)
-            .where(
-                batches.c.account == line.provider.account,
-                batches.c.state == BatchState.accepted,
-                batches.c.provider_batch_id.is_not(None),
-                batches.c.cancelled_at.is_(None),
-                attempts.c.provider_batch_id == batches.c.provider_batch_id,
-                attempts.c.sent_at > sent_at,
-            )
-            .order_by(attempts.c.sent_at)
-            .limit(WITNESSES)
-        ).all()
-    return not witnesses or _lists_any(desk, line, witnesses)
-
-
-def _lists_any(desk: Desk, line: Line, known: Sequence[Any]) -> bool:
-    """Whether the provider shows one of these accepted batches."""
-    return any(batch.provider_batch_id in _find(desk, line, batch.number).provider_batch_ids for batch in known)
+        candidates = connection.execute(known.limit(CANDIDATES)).all()
+    asked, shown, unlisted = 0, False, []
+    for candidate in candidates:
+        with desk.ledger.read() as connection:
+            batch = load(connection, candidate.number, clock=desk.clock)
+        if is_unlisted(line, batch):
+            unlisted.append(candidate.number)
+            continue
+        asked += 1
+        shown = candidate.provider_batch_id in _found(desk, line, batch).provider_batch_ids
+        if shown or asked == WITNESSES:
+            break
+    if unlisted:
+        # Of what was sent by an earlier version, or was accepted by a report alone, it isn't noted yet.
+        with desk.ledger.write() as connection:
+            connection.execute(update(batches).where(batches.c.number.in_(unlisted)).values(unlisted=True))
+    return shown if asked or len(candidates) == CANDIDATES else None
 
 
 def look_up(desk: Desk, number: int) -> None:

@@ -242,6 +242,7 @@ _NEXT_DUE = select(func.min(batches.c.due_at)).where(batches.c.task == Task.send
 _DISPATCH = select(dispatches).where(dispatches.c.number == bindparam("number"))
 _SHAPE = select(shapes).where(shapes.c.dispatch == bindparam("dispatch"), shapes.c.shape == bindparam("shape"))
 _NEW_ATTEMPT = insert(attempts)
+_UNLISTED = update(batches).where(batches.c.number == bindparam("of_number")).values(unlisted=bindparam("is_unlisted"))
 
 
 def _send_at(desk: Desk, batch: Row[Any], dispatch: Row[Any], now: datetime) -> datetime | None:
@@ -384,6 +385,7 @@ def send(desk: Desk, claimed: Claim) -> Outcome | NotSent:
             connection, claimed.batch, claimed.dispatch, claimed.attempt, first_sent_at, desk.transactional
         )
     outcome: Outcome | NotSent
+    unlisted = is_unlisted(line, batch)
     try:
         outcome = desk.plugins.dispatch(line.provider, batch)
     except NotSent as error:
@@ -394,8 +396,17 @@ def send(desk: Desk, claimed: Claim) -> Outcome | NotSent:
             "The plugin of %s failed while it sent batch %s: %s", line.provider.name, batch.key, without_words(error)
         )
         outcome = InDoubt(f"The plugin of {line.provider.name} failed: {type(error).__name__}.")
-    record(desk, claimed, outcome)
+    record(desk, claimed, outcome, unlisted=unlisted)
     return outcome
+
+
+def is_unlisted(line: Line, batch: Batch) -> bool:
+    """Whether no look-up can show a batch, even though it was accepted."""
+    try:
+        return not line.provider.lists(batch)
+    except Exception as error:
+        logger.error("The plugin of %s failed while it looked at a batch: %s", line.provider.name, without_words(error))
+        return False
 
 
 def _is_first(connection: Connection, account: str) -> bool:
@@ -404,11 +415,13 @@ def _is_first(connection: Connection, account: str) -> bool:
     return len(connection.execute(two).all()) == 1
 
 
-def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent) -> None:
+def record(desk: Desk, claimed: Claim, outcome: Outcome | NotSent, *, unlisted: bool = False) -> None:
     """Write an outcome: batch, messages, totals, events and the account's state in one transaction."""
     number, attempt, account = claimed.number, claimed.attempt.number, claimed.line.provider.account
     with desk.ledger.write() as connection:
         now = desk.clock()
+        if unlisted != bool(claimed.batch.unlisted):
+            connection.execute(_UNLISTED, {"of_number": number, "is_unlisted": unlisted})
         match outcome:
             case Accepted(provider_batch_id):
                 track.accepted(

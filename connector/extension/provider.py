@@ -1,7 +1,7 @@
 """`Provider`: the one class that a provider's plugin writes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -259,6 +259,13 @@ class Provider(ABC):
         """The channels that a batch may go over, as `failing` names them; None: any of the account's."""
         return None
 
+    def lists(self, batch: Batch) -> bool:
+        """Whether `find` can show a batch like this one once it was accepted; no request is made for it.
+
+        Of one that it can't show nothing is concluded about look-ups: neither that they work, nor that a list lags.
+        """
+        return True
+
     def address_of(self, written: str) -> str | None:
         """An address that is no phone number, as it is kept and sent; None: it is none."""
         return None
@@ -269,15 +276,6 @@ class Provider(ABC):
         They have no line break in them.
         """
         raise PluginError(f"{self.name} does not write identities_of")
-
-    def screen_recipients(
-        self, message: CampaignMessage
-    ) -> Callable[[str, Sequence[str], Mapping[str, str]], str | None] | None:
-        """What finds those who can't get a message: from address, identities and values to the reason, or None.
-
-        A reason is a `SkipReason`, or a word of the provider's own. None: everybody can get it.
-        """
-        return None
 
     def screen_sender(self, sender: str) -> str | None:
         """What is wrong with a sender for this provider, as a sentence; None: nothing."""

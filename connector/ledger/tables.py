@@ -271,8 +271,8 @@ batches = Table(
     Index("batches_by_rows", "dispatch", "shape", "first"),
     Index("batches_by_provider_id", "provider_batch_id"),
 )
-"""`prompt`: of an open dispatch, and so sent before what is due of a list. `unlisted`: no look-up could show it, once it
-was accepted."""
+"""`prompt`: of an open dispatch, and so sent before what is due of a list. `unlisted`: no look-up could show it, even
+though it was accepted."""
 
 attempts = Table(
     "attempts",

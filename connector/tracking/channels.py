@@ -62,8 +62,9 @@ def ask_first(connection: Connection, account: str, begun_at: datetime | None, *
     `begun_at`: when the dispatch was let run, or was resumed.
     """
     asked_at: datetime | None = connection.scalar(_ASKED_AT, {"of_account": account})
-    # A clock that was set back must not keep it from being asked.
-    if asked_at is not None and max(asked_at, (begun_at or asked_at) - FRESH) <= now < asked_at + ASK_EVERY:
+    # A clock that was set back must not keep it from being asked, nor have it asked again and again.
+    oldest = max(min(begun_at or now, now) - FRESH, now - ASK_EVERY)
+    if asked_at is not None and oldest <= asked_at <= now:
         return False
     connection.execute(update(accounts).where(accounts.c.name == account).values(channels_due_at=now))
     return True

@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def _digest() -> None:
-    """What was kept so far is known again; printed SQL can't compute this, and then a repeat of one is kept once more."""
+    """What was kept so far is known again. SQL alone can't compute it: after that, a repeat is kept once more."""
     connection = op.get_bind()
     reached = 0
     while rows := connection.execute(
