@@ -2,7 +2,8 @@
 
     python benchmarks/sinks.py [--events 200000] [--base 10000] [--runs 3]
 
-The platforms are doubles in a process of their own, the limit of 100 requests a second is lifted.
+The platforms are doubles in processes of their own (of Kafka, the cluster that its library brings along for tests), and
+the limit of 100 requests a second is lifted.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from answering import answering
+from confluent_kafka import KafkaError, Message, Producer
 from connector_bloomreach.simulator import API_SECRET, SIMULATOR
 from connector_bloomreach.simulator_options import BloomreachOptions
 from connector_bloomreach.sink import Bloomreach
+from connector_kafka.sink import Kafka
 from pydantic_core import to_json
 from recipients import SENDER, TEXT, write_recipients
 
@@ -32,6 +36,9 @@ from connector.simulator import serve
 
 OPTIONS = BloomreachOptions(requests_per_second=None, remember=False)
 TARGET = 0.5
+TOPIC = "campaign-events"
+EVENT_BYTES = 800
+"""Of a record, as long as those of this log."""
 
 
 def settings(database: Path, sinks: dict[str, Any], url: str = "http://127.0.0.1:9") -> dict[str, Any]:
@@ -57,7 +64,11 @@ def fill(database: Path, recipients: Path, url: str) -> None:
 
 def deliver(database: Path, kind: str, target: str) -> dict[str, Any]:
     """Hand the log over, from its beginning, and measure it."""
-    table = SIMULATOR.settings(target, OPTIONS) if kind == "bloomreach" else {"sink": kind, "path": target}
+    table = {
+        "bloomreach": SIMULATOR.settings(target, OPTIONS),
+        "kafka": {"sink": "kafka", "bootstrap_servers": target, "topic": TOPIC, "tls": False},
+        "jsonl": {"sink": "jsonl", "path": target},
+    }[kind]
     # A name that the ledger doesn't know begins at the beginning.
     name = f"{kind}-{os.getpid()}"
     sinks = {name: {**table, "start": "beginning"}}
@@ -109,6 +120,24 @@ def bare(count: int, url: str) -> dict[str, Any]:
     return {"seconds": seconds, "peak_bytes": peak_bytes()}
 
 
+def bare_kafka(count: int, servers: str) -> dict[str, Any]:
+    """The same records with nothing around them: as safely written, a value that is there before the clock starts."""
+    producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "log_level": 0})
+    value = b"x" * EVENT_BYTES
+    began = time.perf_counter()
+    for start in range(0, count, Kafka.batch_events):
+        for place in range(start, min(count, start + Kafka.batch_events)):
+            producer.produce(TOPIC, value, b"9fa1c8dba54d3692-%d" % place, on_delivery=_written)
+        producer.flush()
+    seconds = time.perf_counter() - began
+    producer.close()
+    return {"seconds": seconds, "peak_bytes": peak_bytes()}
+
+
+def _written(error: KafkaError | None, message: Message) -> None:
+    assert error is None
+
+
 def peak_bytes() -> int:
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -124,19 +153,37 @@ def alone(*arguments: object) -> dict[str, Any]:
 @contextmanager
 def platform() -> Iterator[str]:
     """The double, in a process of its own."""
-    process = subprocess.Popen([sys.executable, __file__, "--step", "serve"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    with process:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    with serving("serve") as said:
+        yield f"http://127.0.0.1:{said}"
+
+
+@contextmanager
+def serving(name: str) -> Iterator[str]:
+    """What a step says that goes on in a process of its own."""
+    with subprocess.Popen([sys.executable, __file__, "--step", name], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
         process.terminate()
+
+
+def serve_kafka() -> None:
+    """A cluster in this process, until it ends."""
+    client = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = client.list_topics(timeout=60).brokers.values()
+    print(f"{broker.host}:{broker.port}", flush=True)
+    threading.Event().wait()
 
 
 def step(name: str, *arguments: str) -> None:
     """What runs in a process of its own."""
     if name == "serve":
         serve(SIMULATOR, OPTIONS, ready=lambda port: print(port, flush=True))
+    elif name == "serve-kafka":
+        serve_kafka()
     elif name == "bare":
         print(json.dumps(bare(int(arguments[0]), arguments[1])))
+    elif name == "bare-kafka":
+        print(json.dumps(bare_kafka(int(arguments[0]), arguments[1])))
     else:
         print(json.dumps(deliver(Path(arguments[0]), arguments[1], arguments[2])))
 
@@ -161,21 +208,24 @@ def main() -> None:
                 fill(database, recipients, url)
         heads = [f"MiB at {count:,}" for count in counts]
         print(f"{'':24}{'events/s':>12}{'of bare':>10}{heads[0]:>18}{heads[1]:>18}")
-        with platform() as url:
-            best = min(alone("bare", options.events, url)["seconds"] for _ in range(options.runs))
-            print(f"{'bare requests':24}{options.events / best:>12,.0f}{'':>10}")
-            for kind in ("bloomreach", "jsonl"):
+        with platform() as url, serving("serve-kafka") as servers:
+            targets = {"bloomreach": url, "kafka": servers, "jsonl": str(Path(folder, "events.jsonl"))}
+            bests = {}
+            for kind, bare_step in {"bloomreach": "bare", "kafka": "bare-kafka"}.items():
+                times = [alone(bare_step, options.events, targets[kind])["seconds"] for _ in range(options.runs)]
+                bests[kind] = min(times)
+                print(f"{f'{kind}, bare requests':24}{options.events / bests[kind]:>12,.0f}")
+            for kind, target in targets.items():
                 peaks, rates = {}, {}
                 for count, database in ledgers.items():
                     seconds = []
                     for _ in range(options.runs):
-                        target = url if kind == "bloomreach" else str(Path(folder, "events.jsonl"))
                         done = alone("deliver", database, kind, target)
                         seconds.append(done["seconds"])
                         peaks[count] = done["peak_bytes"] / 1024**2
                     rates[count] = count / min(seconds)
                 rate = rates[options.events]
-                share = f"{rate * best / options.events:.0%}" if kind == "bloomreach" else ""
+                share = f"{rate * bests[kind] / options.events:.0%}" if kind in bests else ""
                 print(f"{kind:24}{rate:>12,.0f}{share:>10}{peaks[options.base]:>18.1f}{peaks[options.events]:>18.1f}")
         print(f"\nThe target is {TARGET:.0%} of the bare requests, and the same memory at both lengths.")
 
