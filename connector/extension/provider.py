@@ -1,7 +1,7 @@
 """`Provider`: the one class that a provider's plugin writes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -276,6 +276,15 @@ class Provider(ABC):
         They have no line break in them.
         """
         raise PluginError(f"{self.name} does not write identities_of")
+
+    def screen_recipients(
+        self, message: CampaignMessage
+    ) -> Callable[[str, Sequence[str], Mapping[str, str]], str | None] | None:
+        """What finds those who can't get a message: from address, identities and values to the reason, or None.
+
+        A reason is a `SkipReason`, or a word of the provider's own. None: everybody can get it.
+        """
+        return None
 
     def screen_sender(self, sender: str) -> str | None:
         """What is wrong with a sender for this provider, as a sentence; None: nothing."""

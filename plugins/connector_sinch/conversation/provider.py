@@ -1,6 +1,6 @@
 """The Sinch Conversation API as a provider: campaigns by the Batch API, single messages by messages:send."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from connector_sinch.conversation import (
     outages,
     refusals,
     reports,
+    screening,
     sessions,
 )
 from connector_sinch.conversation.calling_back import CallingBack
@@ -96,6 +97,12 @@ class SinchConversation(Provider):
     def failing(self) -> dict[str, str]:
         """The app's channels that are FAILING, with Sinch's description. Raises `ReadFailed`."""
         return outages.failing(Project(self._connection).apps.get(self._settings.app_id))
+
+    def screen_recipients(
+        self, message: CampaignMessage
+    ) -> Callable[[str, Sequence[str], Mapping[str, str]], str | None] | None:
+        """Phone numbers where no channel takes them, and values that make a field too long."""
+        return screening.unfit(message)
 
     def screen_sender(self, sender: str) -> str | None:
         """As SMS has it: other channels have their sender in the app."""
