@@ -1,9 +1,12 @@
 """Cutting a planned dispatch into batches."""
 
 import json
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from connector.audience.screening import Shape
 from connector.ledger.database import Ledger
@@ -23,28 +26,43 @@ class Cut:
     parts: int
 
 
-_WAITING = "SELECT ordinal, shape, parts FROM messages WHERE dispatch = ? AND state IS NULL ORDER BY ordinal"
+_WAITING = (
+    "SELECT ordinal, shape, parts FROM messages "
+    "WHERE dispatch = ? AND ordinal > ? AND state IS NULL ORDER BY ordinal LIMIT ?"
+)
 
 
-def cuts(connection: Connection, dispatch: int, size: int) -> list[Cut]:
-    """Ranges of rows with at most `size` messages of one shape each, in the order of the rows."""
-    found: list[Cut] = []
+def cuts(ledger: Ledger, dispatch: int, size: int) -> Iterator[Cut]:
+    """Ranges of rows with at most `size` messages of one shape each, in the order of their first rows.
+
+    Between two of them no transaction is open: there may be as many as recipients.
+    """
+    begun: deque[Cut] = deque()
     unfilled: dict[int, Cut] = {}
-    # The driver's own rows: half of the cost of going through a million, and of counting them in the database.
-    rows = connection.connection.cursor()
-    rows.execute(_WAITING, (dispatch,))
-    while chunk := rows.fetchmany(CHUNK):
+    after = -1
+    while chunk := _waiting(ledger, dispatch, after):
+        after = chunk[-1][0]
         for ordinal, shape, parts in chunk:
             cut = unfilled.get(shape)
             if cut is None:
                 cut = unfilled[shape] = Cut(shape, ordinal, ordinal, 0, 0)
-                found.append(cut)
+                begun.append(cut)
             cut.last = ordinal
             cut.size += 1
             cut.parts += parts or 0
             if cut.size == size:
                 del unfilled[shape]
-    return found
+        while begun and begun[0].size == size:
+            yield begun.popleft()
+    yield from begun
+
+
+def _waiting(ledger: Ledger, dispatch: int, after: int) -> Sequence[Any]:
+    with ledger.read() as connection:
+        # The driver's own rows: half of the cost of going through a million, and of counting them in the database.
+        rows = connection.connection.cursor()
+        rows.execute(_WAITING, (dispatch, after, CHUNK))
+        return rows.fetchall()
 
 
 def separate_short_values(ledger: Ledger, dispatch: int, found: list[Shape], max_pieces: int) -> None:

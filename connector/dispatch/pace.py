@@ -3,9 +3,9 @@
 import random
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from connector.ledger.tables import Task, accounts, batches
+from connector.ledger.tables import accounts
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -16,14 +16,6 @@ CREDIT = timedelta(seconds=0.1)
 
 # Statements of every batch are built once: building one costs more than running it.
 _ACCOUNT = select(accounts).where(accounts.c.name == bindparam("name"))
-_NEXT_FREE = select(func.min(accounts.c.free_at)).where(
-    accounts.c.free_at > bindparam("now"),
-    exists(
-        select(batches.c.number).where(
-            batches.c.account == accounts.c.name, batches.c.task == Task.send, batches.c.due_at <= bindparam("now")
-        )
-    ),
-)
 _WELL = (
     update(accounts)
     .where(accounts.c.name == bindparam("of_name"))
@@ -66,12 +58,6 @@ def take(
         free_at = max(free_at, now + timedelta(seconds=1 / requests_per_second))
     if free_at != row.free_at:
         connection.execute(update(accounts).where(accounts.c.name == account).values(free_at=free_at))
-
-
-def next_free(connection: Connection, now: datetime) -> datetime | None:
-    """When the first account will be free for which something waits by now; None: none has to wait."""
-    at: datetime | None = connection.scalar(_NEXT_FREE, {"now": now})
-    return at
 
 
 def set_rate(connection: Connection, account: str, messages_per_second: float | None, now: datetime) -> bool:

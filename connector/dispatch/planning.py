@@ -281,15 +281,13 @@ def _note_identities(ledger: Ledger, screen: Screen, number: int) -> None:
 
 
 def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Callable[[], datetime], again: bool) -> None:
-    """Cut the batches, log who is skipped, and let the dispatch run: all at once."""
-    size = min(what.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
-    now = clock()
-    due_at = now
-    if what.campaign.send_at is not None:
-        ahead = HAND_OVER_AHEAD if what.limits.schedules else timedelta()
-        due_at = max(now, what.campaign.send_at - ahead)
+    """Cut the batches, and then log who is skipped, and let the dispatch run, all at once."""
+    rows = _new_batches(ledger, what, number, dispatch_id, clock())
+    # There may be as many batches as recipients: until the dispatch runs nobody sends those that are there.
+    while len(some := list(islice(rows, CHUNK))) == CHUNK:
+        with ledger.write() as connection:
+            connection.execute(insert(batches), some)
     with ledger.read() as connection:
-        found = batching.cuts(connection, number, size)
         skipped = connection.execute(
             select(
                 func.min(messages.c.ordinal).label("first"),
@@ -300,33 +298,11 @@ def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Calla
             .group_by(messages.c.ordinal - messages.c.ordinal % MAX_BATCH_RECIPIENTS)
         ).all()
     digest = digest_of(what.campaign, what.integration, what.source.digest())
+    now = clock()
     with ledger.write() as connection:
         key = what.key or _free_key(connection, digest, again)
-        rows = [
-            {
-                "dispatch": number,
-                "ordinal": ordinal,
-                "split": 0,
-                "key": batch_key(dispatch_id, ordinal, 0),
-                "account": what.account,
-                "shape": cut.shape,
-                "first": cut.first,
-                "last": cut.last,
-                "size": cut.size,
-                "parts": cut.parts,
-                "state": BatchState.waiting,
-                "task": Task.send,
-                "due_at": due_at,
-                "attempts": 0,
-                "look_ups": 0,
-                "good_look_ups": 0,
-                "held": False,
-                "polls": 0,
-            }
-            for ordinal, cut in enumerate(found)
-        ]
-        if rows:
-            connection.execute(insert(batches), rows)
+        if some:
+            connection.execute(insert(batches), some)
         log.append(
             connection,
             [
@@ -350,6 +326,36 @@ def _run(ledger: Ledger, what: Plan, number: int, dispatch_id: str, clock: Calla
             .values(state=DispatchState.running, started_at=now, digest=digest, key=key)
         )
         totals.fold(connection, number)
+
+
+def _new_batches(ledger: Ledger, what: Plan, number: int, dispatch_id: str, now: datetime) -> Iterator[dict[str, Any]]:
+    """The rows of a dispatch's batches, which are due now or when a schedule says so."""
+    due_at = now
+    if what.campaign.send_at is not None:
+        ahead = HAND_OVER_AHEAD if what.limits.schedules else timedelta()
+        due_at = max(now, what.campaign.send_at - ahead)
+    size = min(what.limits.batch_recipients, MAX_BATCH_RECIPIENTS)
+    for ordinal, cut in enumerate(batching.cuts(ledger, number, size)):
+        yield {
+            "dispatch": number,
+            "ordinal": ordinal,
+            "split": 0,
+            "key": batch_key(dispatch_id, ordinal, 0),
+            "account": what.account,
+            "shape": cut.shape,
+            "first": cut.first,
+            "last": cut.last,
+            "size": cut.size,
+            "parts": cut.parts,
+            "state": BatchState.waiting,
+            "task": Task.send,
+            "due_at": due_at,
+            "attempts": 0,
+            "look_ups": 0,
+            "good_look_ups": 0,
+            "held": False,
+            "polls": 0,
+        }
 
 
 def _free_key(connection: Connection, digest: str, again: bool) -> str:
@@ -379,6 +385,8 @@ def prune(ledger: Ledger, number: int) -> None:
     if dispatch_id is None:
         # An interrupt may come just after it was let run.
         return
+    while _prune_batches(ledger, number):
+        pass
     while _prune_chunk(ledger, number):
         pass
     while _prune_identities(ledger, number):
@@ -390,6 +398,13 @@ def prune(ledger: Ledger, number: int) -> None:
             delete(dispatches).where(dispatches.c.number == number, dispatches.c.state == DispatchState.planning)
         )
     ledger.forget(f"planning-{dispatch_id}")
+
+
+def _prune_batches(ledger: Ledger, number: int) -> bool:
+    """Remove some batches, of which nothing was ever sent; False when none is left."""
+    some = select(batches.c.number).where(batches.c.dispatch == number).limit(CHUNK)
+    with ledger.write() as connection:
+        return bool(connection.execute(delete(batches).where(batches.c.number.in_(some))).rowcount)
 
 
 def _prune_identities(ledger: Ledger, number: int) -> bool:

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from connector.audience.screening import BETWEEN_IDENTITIES
-from connector.dispatch import lapsed, pace
+from connector.dispatch import due, lapsed, pace
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.ledger import log
@@ -21,7 +21,6 @@ from connector.ledger.tables import (
     BatchState,
     DispatchState,
     Task,
-    accounts,
     attempts,
     batches,
     dispatches,
@@ -111,7 +110,7 @@ def _claim_or_settle(
     desk: Desk, connection: Connection, now: datetime, without: Sequence[int]
 ) -> tuple[Claim | None, bool]:
     """A claim, and whether this is the end of looking: False where a batch that was due was settled otherwise."""
-    batch = connection.execute(_DUE, {"now": now, "without": list(without)}).first()
+    batch = due.first(connection, now, without=without)
     if batch is None:
         return None, True
     dispatch = connection.execute(_DISPATCH, {"number": batch.dispatch}).one()
@@ -207,38 +206,7 @@ def _missed(connection: Connection, batch: Row[Any], dispatch: Row[Any], patienc
     return connection.execute(begun).first() is None
 
 
-def may_claim(connection: Connection, now: datetime, *, without: Sequence[int] = ()) -> bool:
-    """Whether some batch may be sent now: it is due, its dispatch runs, and its account takes it."""
-    return connection.execute(_DUE, {"now": now, "without": list(without)}).first() is not None
-
-
-def next_due(connection: Connection, now: datetime) -> datetime | None:
-    """When the next batch that isn't due yet is to be sent; None: there is none."""
-    at: datetime | None = connection.scalar(_NEXT_DUE, {"now": now})
-    return at
-
-
 # Statements of every batch are built once: building one costs more than running it.
-_READY = (
-    select(batches.c.number)
-    .join_from(batches, dispatches, batches.c.dispatch == dispatches.c.number)
-    .join(accounts, accounts.c.name == batches.c.account)
-    .where(
-        batches.c.task == Task.send,
-        batches.c.due_at <= bindparam("now"),
-        dispatches.c.state == DispatchState.running,
-        dispatches.c.number.not_in(bindparam("without", expanding=True)),
-        accounts.c.free_at <= bindparam("now"),
-        accounts.c.probe_at.is_(None),
-        accounts.c.channels_due_at.is_(None),
-    )
-    .order_by(batches.c.due_at, batches.c.number)
-    .limit(1)
-    .correlate(None)
-)
-_PROMPT = _READY.where(batches.c.prompt.is_(True))
-_DUE = select(batches).where(batches.c.number == func.coalesce(_PROMPT.scalar_subquery(), _READY.scalar_subquery()))
-_NEXT_DUE = select(func.min(batches.c.due_at)).where(batches.c.task == Task.send, batches.c.due_at > bindparam("now"))
 _DISPATCH = select(dispatches).where(dispatches.c.number == bindparam("number"))
 _SHAPE = select(shapes).where(shapes.c.dispatch == bindparam("dispatch"), shapes.c.shape == bindparam("shape"))
 _NEW_ATTEMPT = insert(attempts)

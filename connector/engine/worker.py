@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from connector.dispatch import cancelling, doubt, pace, sending
+from connector.dispatch import cancelling, doubt, due, pace, sending
 from connector.dispatch.sending import Desk, Line
 from connector.engine import polls
 from connector.engine.caution import Caution
@@ -94,7 +94,7 @@ class Worker:
             if len(self._busy) >= self._threads:
                 return IDLE_SECONDS
         with self._desk.ledger.read() as connection:
-            times = (sending.next_due(connection, looked_at), pace.next_free(connection, looked_at))
+            times = (due.next_due(connection, looked_at), due.next_free(connection, looked_at))
         due_at = min(filter(None, times), default=None)
         if due_at is None:
             return IDLE_SECONDS
@@ -115,7 +115,7 @@ class Worker:
                 or connection.execute(probing).first()
                 or self._next_poll(connection)
                 or self._next_replies(connection)
-                or sending.may_claim(connection, now)
+                or due.first(connection, now) is not None
             )
 
     def _start(self, pool: ThreadPoolExecutor, until: Callable[[], bool]) -> bool:
@@ -156,7 +156,7 @@ class Worker:
         if self._claimed:
             return True
         with self._desk.ledger.read() as connection:
-            return sending.may_claim(connection, self._desk.clock(), without=full)
+            return due.first(connection, self._desk.clock(), without=full) is not None
 
     def _send(self, claim: sending.Claim) -> None:
         outcome = None

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 from connector.model.errors import SchemaMismatch
 
-HEAD = "0009"
+HEAD = "0010"
 """The version that this code works with; a test compares it with the newest migration."""
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -265,7 +266,7 @@ batches = Table(
     Column("prompt", Boolean),
     Column("unlisted", Boolean),
     Index("batches_by_task", "task", "due_at"),
-    Index("batches_prompt", "prompt", "task", "due_at"),
+    Index("batches_to_send", "task", "dispatch", "due_at", sqlite_where=text("task = 'send'")),
     Index("batches_by_dispatch", "dispatch", "state", "task"),
     Index("batches_by_ordinal", "dispatch", "ordinal", "split"),
     Index("batches_by_rows", "dispatch", "shape", "first"),

@@ -10,7 +10,7 @@ import pytest
 from sending_kit import CAMPAIGN, Clock, Host, agrees, batches_of_one, closes, people, refusal
 
 from connector import Connector
-from connector.dispatch import pace
+from connector.dispatch import due
 from connector.extension import hookimpl
 
 PACE = {"sinch-sms:simulated-plan": {"messages_per_second": 1}}
@@ -178,7 +178,7 @@ def test_a_worker_knows_when_what_waits_for_the_pace_may_leave(host: Host, still
 
     def next_free() -> datetime | None:
         with connector.ledger.read() as connection:
-            return pace.next_free(connection, still())
+            return due.next_free(connection, still())
 
     assert next_free() is None
     connector.work()

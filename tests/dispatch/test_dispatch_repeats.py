@@ -241,6 +241,68 @@ def test_a_dispatch_that_died_while_it_was_read_is_shown_and_pruned(
     assert host.rows("SELECT count(*) AS n FROM messages") == [{"n": 4}]
 
 
+CUTTER = """
+import json, sqlite3, sys, threading
+from contextlib import closing
+from datetime import UTC, datetime
+from connector import Connector
+
+settings, campaign, rows, path = json.load(sys.stdin)
+
+def clock():
+    with closing(sqlite3.connect(path)) as ledger:
+        (cut,) = ledger.execute("SELECT count(*) FROM batches").fetchone()
+    if cut:
+        print("cut", flush=True)
+        threading.Event().wait()
+    return datetime.now(UTC)
+
+with Connector(settings, secrets=lambda reference: "simulated", clock=clock) as connector:
+    connector.plan(campaign, rows, key="monday")
+"""
+
+
+def test_a_dispatch_that_died_while_its_batches_were_made_sends_nothing_and_is_pruned(
+    host: Host, plan: Plan, connector: Connector
+) -> None:
+    connector.prepare()
+    rows = batches_of_one(1500)
+    process = subprocess.Popen([sys.executable, "-c", CUTTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    with process:
+        try:
+            process.stdin.write(json.dumps([host.settings({"sms": plan}), CAMPAIGN, rows, str(host.path)]).encode())
+            process.stdin.close()
+            assert process.stdout.readline() == b"cut\n"
+            # Batches are there, and due; nothing is sent of a dispatch that isn't whole.
+            assert 0 < len(host.batches()) < 1500
+            (line,) = connector.dispatches()
+            assert (line.state, line.recipients) == ("planning", 1500)
+            assert closes(connector.dispatch("monday").report())
+            connector.work()
+            assert (plan.posted, agrees(connector)) == ([], True)
+        finally:
+            process.kill()
+    wait_until(lambda: any(line.abandoned for line in connector.dispatches()))
+    connector.work()
+    assert plan.posted == []
+    report = connector.send(CAMPAIGN, people(3), key="monday").report()
+    assert (report.recipients, report.enqueued, len(host.batches())) == (3, 3, 1)
+    assert closes(report) and agrees(connector)
+    assert len(connector.dispatches()) == 1
+
+
+def test_what_was_sent_before_and_is_known_only_in_the_end_leaves_nothing(host: Host, connector: Connector) -> None:
+    first = connector.plan(CAMPAIGN, iter(batches_of_one(1200)))
+    made = host.batches()
+    assert [batch["ordinal"] for batch in made] == list(range(1200))
+    assert connector.plan(CAMPAIGN, iter(batches_of_one(1200))).id == first.id
+    assert host.batches() == made
+    for table in ("messages", "addresses"):
+        assert host.rows(f"SELECT count(*) AS n FROM {table}") == [{"n": 1200}]
+    assert agrees(connector)
+
+
 def test_a_dispatch_is_found_by_its_id_and_by_its_key(connector: Connector) -> None:
     dispatch = connector.send(CAMPAIGN, people(3), key="monday")
     assert connector.dispatch("monday").id == connector.dispatch(dispatch.id).id == dispatch.id
