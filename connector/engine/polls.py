@@ -68,7 +68,8 @@ def reports(desk: Desk, number: int, turns: Turns) -> Asked:
         return Asked(left=True)
     doubt.identify(desk, line, number)
     if line.provider.supports("find"):
-        doubt.prove_look_up(desk, line)
+        if turns.proves():
+            doubt.prove_look_up(desk, line)
         if not line.provider.supports("poll"):
             doubt.look_again(desk, line, number)
     with desk.ledger.read() as connection:

@@ -26,6 +26,8 @@ REQUESTS_AT_ONCE = 100
 FAILURES_BEFORE_REST = 3
 FIRST_REST_SECONDS = 5.0
 LONGEST_REST_SECONDS = 300.0
+PROOF_EVERY_SECONDS = 60.0
+"""So often it is tried beside reports whether looking up works on an account, until it is known."""
 
 
 class Turns:
@@ -42,6 +44,7 @@ class Turns:
         self._next = -math.inf
         self._failures = 0
         self._rests_until = -math.inf
+        self._proves_at = -math.inf
 
     def wait(self) -> bool:
         """Wait for the next turn; False: there is none, everybody is leaving."""
@@ -56,6 +59,15 @@ class Turns:
         """Whether the account is left alone just now."""
         with self._guard:
             return self._monotonic() < self._rests_until
+
+    def proves(self) -> bool:
+        """Whether to try now if looking up works on the account: what failed is not tried anew for every batch."""
+        with self._guard:
+            now = self._monotonic()
+            if now < self._proves_at:
+                return False
+            self._proves_at = now + PROOF_EVERY_SECONDS
+            return True
 
     def answered(self) -> None:
         """The provider gave an answer."""

@@ -1,5 +1,6 @@
 """Receipts that change nothing, or nothing yet: they are kept, and those that match later are given back."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,10 @@ from connector.tracking.standing import BUCKET
 
 _RECEIPT = TypeAdapter(Receipt)
 _RELEASE_CHUNK = 400
+
+UNREADABLE_KEPT = 1000
+"""So many unreadable reports of an integration are kept, the latest: another system on the same account may bring any
+number of them."""
 
 NO_SUCH_BATCH = "no such batch"
 NOT_IN_BATCH = "the recipient is not in this batch"
@@ -39,21 +44,10 @@ def keep(
     if batch is not None and ordinal is None:
         ordinal = ordinal_in(connection, batch, receipt)
     body = _RECEIPT.dump_json(receipt).decode()
-    same = exists().where(
-        kept_reports.c.why == why,
-        # What both indexes have: only those few are compared whole.
-        kept_reports.c.batch_key.is_not_distinct_from(receipt.batch_key),
-        kept_reports.c.provider_batch_id.is_not_distinct_from(receipt.provider_batch_id),
-        kept_reports.c.integration == integration,
-        or_(
-            kept_reports.c.body == body,
-            (kept_reports.c.dispatch == (batch.dispatch if batch is not None else None))
-            & (kept_reports.c.ordinal == ordinal),
-        )
-        if why is WhyKept.double_send
-        else kept_reports.c.body == body,
-    )
-    if connection.scalar(select(same)):
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    if connection.scalar(_SAME, {"of_why": why, "of_integration": integration, "of_digest": digest}):
+        return
+    if why is WhyKept.double_send and _is_told(connection, integration, receipt, batch, ordinal):
         return
     connection.execute(
         insert(kept_reports).values(
@@ -66,6 +60,7 @@ def keep(
             ordinal=ordinal,
             problem=problem,
             body=body,
+            digest=digest,
         )
     )
     if batch is not None and why in (WhyKept.double_send, WhyKept.late):
@@ -73,6 +68,42 @@ def keep(
         totals.add(connection, batch.dispatch, {name: 1})
 
 
+def _is_told(
+    connection: Connection, integration: str, receipt: Receipt, batch: Row[Any] | None, ordinal: int | None
+) -> bool:
+    """Whether another report told already of the same copy of a message."""
+    same = exists().where(
+        kept_reports.c.why == WhyKept.double_send,
+        kept_reports.c.batch_key.is_not_distinct_from(receipt.batch_key),
+        kept_reports.c.provider_batch_id.is_not_distinct_from(receipt.provider_batch_id),
+        kept_reports.c.integration == integration,
+        kept_reports.c.dispatch == (None if batch is None else batch.dispatch),
+        kept_reports.c.ordinal == ordinal,
+    )
+    return bool(connection.scalar(select(same)))
+
+
+def trim(connection: Connection, integration: str) -> None:
+    """Drop the oldest unreadable reports of an integration where there are too many; they stay counted."""
+    unreadable = (kept_reports.c.why == WhyKept.unreadable, kept_reports.c.integration == integration)
+    oldest = connection.scalar(
+        select(kept_reports.c.number)
+        .where(*unreadable)
+        .order_by(kept_reports.c.number.desc())
+        .offset(UNREADABLE_KEPT - 1)
+        .limit(1)
+    )
+    if oldest is not None:
+        connection.execute(delete(kept_reports).where(*unreadable, kept_reports.c.number < oldest))
+
+
+_SAME = select(
+    exists().where(
+        kept_reports.c.why == bindparam("of_why"),
+        kept_reports.c.integration == bindparam("of_integration"),
+        kept_reports.c.digest == bindparam("of_digest"),
+    )
+)
 _UNMATCHED = select(kept_reports).where(
     kept_reports.c.why == WhyKept.unmatched,
     kept_reports.c.problem != NOT_IN_BATCH,

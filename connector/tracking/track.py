@@ -126,6 +126,8 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
         people.note(connection, integration, receipt, batch, now, count)
     for (integration, name), times in count.items():
         counters.add(connection, integration, name, times)
+        if name == WhyKept.unreadable:
+            kept.trim(connection, integration)
 
 
 def sweep(connection: Connection, *, now: datetime, policy: Policy) -> None:
