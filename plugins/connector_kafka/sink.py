@@ -58,16 +58,18 @@ class Kafka(Sink):
         return dead
 
     def _write(self, topic: "Topic", events: Sequence[Event]) -> list[DeadLetter]:
-        reasons = topic.write([self._record(event) for event in events], lambda place: self._had.add(events[place].id))
+        make: type[Record] = _library().Record
+        reasons = topic.write(
+            [self._record(make, event) for event in events], lambda place: self._had.add(events[place].id)
+        )
         return [DeadLetter(event, reason) for event, reason in zip(events, reasons, strict=True) if reason is not None]
 
-    def _record(self, event: Event) -> "Record":
+    def _record(self, make: "type[Record]", event: Event) -> "Record":
         message = to_structured_event(
             cloud_event(event, self._settings.properties, self._settings.source),
             key_mapper=lambda _: event.message_id or event.id,
         )
-        record: Record = _library().Record(str(message.key).encode(), message.value, message.headers)
-        return record
+        return make(str(message.key).encode(), message.value, message.headers)
 
     def _made(self) -> "Topic":
         settings = self._settings
