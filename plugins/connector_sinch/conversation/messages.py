@@ -5,6 +5,7 @@ the page of the Batch API.
 """
 
 import difflib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -32,6 +33,8 @@ KINDS = (
 """What a message is; it is one of them."""
 OVERRIDES = ("explicit_channel_message", "explicit_channel_omni_message", "channel_specific_message")
 """What stands in its place on single channels."""
+OTHERWISE = "outside_session"
+"""What people without an open session get."""
 BESIDE = ("agent", "reply_to")
 """What goes with it."""
 ONLY_ALONE = ("queue", "message_content_type", "correlation_id", "conversation_metadata_update_strategy")
@@ -463,8 +466,8 @@ class ConversationMessage(Message, _Content):
         given = [name for name in ("text", *KINDS) if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"a message is of one kind; found {' and '.join(given)}")
-        if self.outside_session is not None and self.template_message is not None:
-            raise ValueError("a template needs no session; leave outside_session out")
+        if self.outside_session is not None and may_be_template(self.model_dump(exclude_none=True), Channel.WHATSAPP):
+            raise ValueError("a template on WhatsApp needs no session; leave outside_session out")
         if self.conversation_metadata is not None:
             characters = len(to_json(self.conversation_metadata).decode())
             if characters > MAX_METADATA_CHARACTERS:
@@ -472,6 +475,21 @@ class ConversationMessage(Message, _Content):
                     f"conversation_metadata has {characters:,} characters; the API takes {MAX_METADATA_CHARACTERS:,}"
                 )
         return self
+
+
+def may_be_template(message: Mapping[str, Any], channel: str) -> bool:
+    """Whether what a channel gets of a message is a template, or may be one."""
+    raw, omni, specific = ((message.get(name) or {}).get(channel) for name in OVERRIDES)
+    if raw is not None:
+        # In the channel's own words it may be anything, unless something else is there for people without a session.
+        return message.get(OTHERWISE) is None
+    if omni is not None:
+        return omni.get("template_message") is not None
+    if specific is not None:
+        return "TEMPLATE" in specific["message_type"]
+    template = message.get("template_message") or {}
+    # What the template for all channels is on this one stands with Sinch.
+    return channel in (template.get("channel_template") or {}) or template.get("omni_template") is not None
 
 
 def counted_text(message: Message) -> str | None:

@@ -15,10 +15,16 @@ from pydantic_core import to_json
 from connector.model.batch import Batch
 from connector.model.text import HOST_TEXT, Template, changed
 from connector_sinch.conversation.addresses import CONTACT, for_numbers, recipient
-from connector_sinch.conversation.messages import BESIDE, KINDS, LEAST_TTL_SECONDS, ONLY_ALONE, OVERRIDES
+from connector_sinch.conversation.messages import (
+    BESIDE,
+    KINDS,
+    LEAST_TTL_SECONDS,
+    ONLY_ALONE,
+    OTHERWISE,
+    OVERRIDES,
+)
 from connector_sinch.conversation.reports import BATCH_KEY, MESSAGE_KEY
 from connector_sinch.conversation.resources.resource import Channel
-from connector_sinch.conversation.sessions import OTHERWISE
 from connector_sinch.conversation.settings import ConversationSettings
 
 RAW = "explicit_channel_message"
@@ -125,11 +131,17 @@ def _outside(usual: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
         for key in OVERRIDES
         if key in usual
     }
+    instead: dict[str, Any] = batch.message[OTHERWISE]
+    template = kind.pop("template_message", None)
+    if template is not None:
+        # The template for one channel stands beside those for the others.
+        of_channels = (template.get("channel_template") or {}) | instead["template_message"]["channel_template"]
+        instead = {"template_message": {**template, "channel_template": of_channels}}
     unsaid = [channel for channel in others if not any(channel in of_channel for of_channel in own.values())]
     if kind and unsaid:
         own.setdefault("explicit_channel_omni_message", {}).update(dict.fromkeys(unsaid, kind))
     beside = {key: usual[key] for key in BESIDE if key in usual}
-    return {**batch.message[OTHERWISE], **{key: content for key, content in own.items() if content}, **beside}
+    return {**instead, **{key: content for key, content in own.items() if content}, **beside}
 
 
 def channels_of(batch: Batch) -> Sequence[str]:

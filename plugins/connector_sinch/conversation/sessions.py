@@ -11,12 +11,11 @@ from typing import Any
 from connector.model.campaign import Message
 from connector.model.session import SessionRule
 from connector_sinch.conversation.addresses import BY_NUMBER, CONTACT
+from connector_sinch.conversation.messages import OTHERWISE, may_be_template
 from connector_sinch.conversation.resources.resource import Channel
 
 LENGTHS: dict[str, timedelta] = {Channel.WHATSAPP: timedelta(hours=24)}
 """For how long a person's message lets anything be sent to them, on channels that have such a window."""
-OTHERWISE = "outside_session"
-"""What a campaign's message has for people without an open session."""
 
 
 def open_until(channel: str | None, wrote_at: datetime) -> datetime | None:
@@ -29,10 +28,7 @@ def rule_of(message: Message) -> SessionRule | None:
     """What a campaign's message needs of the sessions of people; None: nothing, as it is a template on WhatsApp."""
     given: dict[str, Any] = message.model_extra or {}
     channel = Channel.WHATSAPP
-    raw = given.get("explicit_channel_message") or {}
-    omni = (given.get("explicit_channel_omni_message") or {}).get(channel) or {}
-    # What stands there raw, in the channel's own words, may be a template.
-    if given.get("template_message") is not None or channel in raw or omni.get("template_message") is not None:
+    if may_be_template(given, channel):
         return None
     otherwise = given.get(OTHERWISE) is not None
     order: Sequence[str] = given.get("channel_priority_order") or ()

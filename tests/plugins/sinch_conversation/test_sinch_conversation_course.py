@@ -72,6 +72,29 @@ def test_those_outside_get_the_template_and_the_others_the_text(stage: Callable[
     assert on.is_whole()
 
 
+ON_RCS = {"channel_template": {"RCS": {"template_id": "spring"}}}
+
+
+def test_a_template_of_another_channel_opens_no_session_on_whatsapp(stage: Callable[..., Stage]) -> None:
+    """WhatsApp gets a free text in its place: those who wrote lately do, and the others nothing, or a template."""
+    on = stage()
+    on.happens(**{"from": ADA, "body": "Hello", "channel": "WHATSAPP"})
+    on.until_told(Status.replied)
+    message = {
+        "template_message": ON_RCS,
+        "explicit_channel_omni_message": {"WHATSAPP": {"text_message": {"text": "Hi"}}},
+        "channel_priority_order": ["WHATSAPP"],
+    }
+    dispatch = on.send(ADA, BO, CY, **message)
+    on.until_told(Status.delivered)
+    report = dispatch.report()
+    assert (report.delivered, dict(report.skipped.by_reason)) == (1, {"outside_session": 2})
+    switched = on.send(ADA, BO, CY, **message, outside_session={"template_message": TEMPLATE})
+    on.until_told(Status.delivered, 4)
+    assert (switched.report().delivered, switched.report().skipped.total) == (3, 0)
+    assert on.is_whole()
+
+
 def test_a_choice_is_a_reply_to_what_offered_it(stage: Callable[..., Stage]) -> None:
     on = stage()
     choices = {

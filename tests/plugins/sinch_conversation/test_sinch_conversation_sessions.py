@@ -402,6 +402,57 @@ def test_what_makes_no_sense_outside_of_a_session_is_refused(desk: Desk, message
         desk.send({**message, "channel_priority_order": ["WHATSAPP"]}, ADA)
 
 
+RCS_TEMPLATE = {"channel_template": {"RCS": {"template_id": "spring"}}}
+OMNI_TEMPLATE = {"omni_template": {"template_id": "01", "version": "1"}}
+
+
+def on_whatsapp(**instead: Any) -> dict[str, Any]:
+    return {"template_message": RCS_TEMPLATE, "explicit_channel_omni_message": {"WHATSAPP": instead}}
+
+
+@pytest.mark.parametrize(
+    ("message", "asked"),
+    [
+        ({"template_message": TEMPLATE}, False),
+        ({"template_message": OMNI_TEMPLATE}, False),
+        ({"template_message": RCS_TEMPLATE}, True),
+        ({"template_message": {**RCS_TEMPLATE, **OMNI_TEMPLATE}}, False),
+        (on_whatsapp(text_message={"text": "Hi"}), True),
+        (on_whatsapp(template_message=OMNI_TEMPLATE), False),
+        ({"text": "Hi", "explicit_channel_omni_message": {"WHATSAPP": {"template_message": OMNI_TEMPLATE}}}, False),
+        ({"template_message": TEMPLATE, "explicit_channel_omni_message": {"WHATSAPP": {"text_message": {}}}}, True),
+        ({"template_message": RCS_TEMPLATE, "explicit_channel_message": {"WHATSAPP": "{}"}}, False),
+        ({"text": "Hi", "explicit_channel_message": {"RCS": "{}"}}, True),
+        (
+            {
+                "template_message": TEMPLATE,
+                "channel_specific_message": {"WHATSAPP": {"message_type": "FLOWS", "message": {}}},
+            },
+            True,
+        ),
+    ],
+)
+def test_a_session_is_asked_for_by_what_whatsapp_gets(message: dict[str, Any], asked: bool) -> None:
+    given = Message.model_validate({**message, "channel_priority_order": ["WHATSAPP"]})
+    assert (rule_of(given) is not None) is asked
+
+
+def test_the_template_for_those_outside_stands_beside_those_of_other_channels(desk: Desk) -> None:
+    message = {
+        **on_whatsapp(text_message={"text": "Hello"}),
+        "channel_priority_order": ["WHATSAPP", "RCS"],
+        "outside_session": {"template_message": TEMPLATE},
+        "defaults": {"name": "friend"},
+    }
+    desk.writes(ADA)
+    desk.send(message, ADA, BO)
+    desk.work()
+    inside, outside = sorted((body["message"] for body in requests(desk)), key=len, reverse=True)
+    assert inside == on_whatsapp(text_message={"text": "Hello"})
+    both = {**RCS_TEMPLATE["channel_template"], **TEMPLATE["channel_template"]}
+    assert outside == {"template_message": {"channel_template": both}}
+
+
 def test_only_whatsapp_has_sessions() -> None:
     assert {"WHATSAPP": timedelta(hours=24)} == LENGTHS
     rule = rule_of(Message.model_validate(ON_WHATSAPP))
