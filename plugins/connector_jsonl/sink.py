@@ -1,6 +1,7 @@
 """The sink: lines of JSON, on the disk before an event counts as taken."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -116,9 +117,13 @@ class JsonLines(Sink):
         if self._settings.path == OUTPUT:
             return [CheckResult("file", True, "Events go to standard output.")]
         target = self._path if self._path.exists() else self._path.parent
-        if os.access(target, os.W_OK):
+        if self._path.is_dir() or not os.access(target, os.W_OK):
+            sentence = f"{self._path} can't be written: check the folder and its permissions."
+        elif shutil.disk_usage(target).free == 0:
+            sentence = f"{self._path} can't be written: its disk is full."
+        else:
             return [CheckResult("file", True, f"{self._path} may be written.")]
-        return [CheckResult("file", False, f"{self._path} can't be written: check the folder and its permissions.")]
+        return [CheckResult("file", False, sentence)]
 
     def close(self) -> None:
         file, self._file = self._file, None

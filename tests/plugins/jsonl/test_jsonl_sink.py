@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,6 +173,16 @@ def test_a_long_file_that_can_not_be_renamed_is_written_once(file: Path, monkeyp
             sink.deliver([event])
     sink.close()
     assert [line["id"] for line in lines(file)] == [event.id for event in events]
+
+
+def test_what_can_not_be_written_is_told_beforehand(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder,) = sink_of(file.parent).check()
+    assert folder.ok is False
+    assert [result.ok for result in sink_of(file).check()] == [True]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=1_000_000, used=1_000_000, free=0))
+    (full,) = sink_of(file).check()
+    assert full.ok is False and "full" in full.message
+    assert not file.exists()
 
 
 def test_standard_output(host: Host, plan: Plan, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
