@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from connector.audience.screening import BETWEEN_IDENTITIES
 from connector.dispatch import due, lapsed, pace
+from connector.dispatch.budget import Budget
 from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.ledger import log
@@ -92,22 +93,22 @@ class Claim:
     """As they stood when it was claimed; what is read of them never changes."""
 
 
-def claim(desk: Desk, *, without: Sequence[int] = ()) -> Claim | None:
+def claim(desk: Desk, budget: Budget, *, without: Sequence[int] = ()) -> Claim | None:
     """Claim the next batch that is due: the intent is durable before anything leaves.
 
-    `without`: the dispatches of which nothing is to be claimed.
+    `budget`: kept by the worker from claim to claim; `without`: the dispatches of which nothing is to be claimed.
     """
     claimed, done = None, False
     while not done:
         # A batch that turns out not to be sent is written down by itself: transactions stay short.
         with desk.ledger.write() as connection:
             # The time counts from here: the transaction may have been waited for.
-            claimed, done = _claim_or_settle(desk, connection, desk.clock(), without)
+            claimed, done = _claim_or_settle(desk, budget, connection, desk.clock(), without)
     return claimed
 
 
 def _claim_or_settle(
-    desk: Desk, connection: Connection, now: datetime, without: Sequence[int]
+    desk: Desk, budget: Budget, connection: Connection, now: datetime, without: Sequence[int]
 ) -> tuple[Claim | None, bool]:
     """A claim, and whether this is the end of looking: False where a batch that was due was settled otherwise."""
     batch = due.first(connection, now, without=without)
@@ -159,8 +160,8 @@ def _claim_or_settle(
             "send it now, or cancel it.",
         )
         return None, False
-    budget = desk.policy.messages_per_day
-    if budget is not None and batch.doubt_since is None and holds.over_budget(connection, batch, budget, now):
+    most = desk.policy.messages_per_day
+    if most is not None and batch.doubt_since is None and budget.is_over(connection, batch, most, now):
         return None, False
     if (
         dispatch.paused_countries
@@ -174,6 +175,7 @@ def _claim_or_settle(
         as_sent = load(connection, batch.number, clock=desk.clock)
         if lapsed.set_aside(connection, batch, as_sent, rule, sent_at=send_at or now, now=now):
             return None, False
+    budget.claimed(batch)
     return _claim(desk, connection, batch, dispatch, line, send_at, now), True
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from connector.dispatch import cancelling, doubt, due, pace, sending
+from connector.dispatch.budget import Budget
 from connector.dispatch.sending import Desk, Line
 from connector.engine import polls
 from connector.engine.caution import Caution
@@ -53,6 +54,7 @@ class Worker:
         self._guard = threading.Lock()
         self._busy: set[tuple[str, int | str]] = set()
         self._caution = Caution(desk.ledger)
+        self._budget = Budget()
         self._upkeep_at = 0.0
         self._urgent_at = 0.0
         self._claimed = False
@@ -72,6 +74,8 @@ class Worker:
         ends = None if max_seconds is None else time.monotonic() + max_seconds
         self._leaving.clear()
         with self._desk.ledger.hold(ROLE):
+            # Another process may have sent since.
+            self._budget = Budget()
             left = doubt.recover(self._desk)
             if left:
                 logger.warning("%d batches were left by a process that ended; they are looked up.", left)
@@ -138,7 +142,7 @@ class Worker:
             return False
         full = self._caution.full()
         may_claim = self._may_claim(full)
-        claim = sending.claim(self._desk, without=full) if may_claim else None
+        claim = sending.claim(self._desk, self._budget, without=full) if may_claim else None
         self._claimed = claim is not None
         if claim is not None:
             self._caution.leaves(claim.batch.dispatch)

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from connector.ledger import log, totals
 from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages
@@ -84,26 +84,6 @@ def watch_errors(connection: Connection, dispatch: int, policy: Policy) -> None:
             f"at the error codes of the report, then resume or cancel.",
         )
     )
-
-
-def over_budget(connection: Connection, batch: Row[Any], messages_per_day: int, now: datetime) -> bool:
-    """Whether a batch would be more than may go out within 24 hours; its dispatch is paused then."""
-    sent = connection.scalar(
-        select(func.sum(batches.c.size)).where(
-            batches.c.first_sent_at > now - timedelta(days=1),
-            batches.c.state.in_((BatchState.sending, BatchState.in_doubt, BatchState.accepted, BatchState.given_up)),
-        )
-    )
-    if (sent or 0) + batch.size <= messages_per_day:
-        return False
-    stopped(
-        connection,
-        batch.dispatch,
-        DispatchState.paused,
-        f"{sent or 0:,} messages went out within 24 hours, and [limits] messages_per_day allows {messages_per_day:,}: "
-        f"resume when there is room again.",
-    )
-    return True
 
 
 def set_aside(connection: Connection, batch: Row[Any], dispatch: Row[Any], now: datetime) -> bool:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sending_kit import CAMPAIGN, Host, Plan, agrees, closes, people
+from sending_kit import CAMPAIGN, Host, Plan, agrees, batches_of_one, closes, people
 
 from connector import Connector, Dispatch
 
@@ -213,3 +213,28 @@ def test_a_budget_of_messages_pauses_what_would_go_over_it(host: Host) -> None:
     dispatch.resume()
     assert host.settle(dispatch).enqueued == 5
     assert agrees(connector)
+
+
+def test_a_budget_is_used_up_to_the_last_message_whatever_was_put_off(host: Host) -> None:
+    plan = host.plan(faults={"throttled": "1x3"})
+    connector = host.connector(plan, limits={"messages_per_day": 12})
+    dispatch = connector.send(CAMPAIGN, batches_of_one(15), drain=False)
+    report = host.settle(dispatch, when=lambda report: report.state == "paused")
+    assert (report.enqueued, report.waiting, plan.account()["sends"]) == (12, 3, {"429": 3, "201": 12})
+    assert "12 messages went out within 24 hours" in (report.cause or "")
+    assert agrees(connector)
+
+
+def test_a_budget_counts_what_another_worker_sent_meanwhile(host: Host) -> None:
+    plan = host.plan()
+    connector, other = (host.connector(plan, limits={"messages_per_day": 12}) for _ in range(2))
+    worker = connector.worker()
+    first = connector.send(CAMPAIGN, batches_of_one(4), drain=False)
+    worker.run(until=worker.nothing_is_due)
+    assert first.report().enqueued == 4
+    assert other.send(CAMPAIGN, people(6, after=50)).report().enqueued == 6
+    last = connector.send(CAMPAIGN, [{**row, "sender": row["customer_id"]} for row in people(5, after=90)], drain=False)
+    worker.run(until=worker.nothing_is_due)
+    report = last.report()
+    assert (report.state, report.enqueued, report.waiting) == ("paused", 2, 3)
+    assert "12 messages went out within 24 hours" in (report.cause or "")
