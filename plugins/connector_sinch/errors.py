@@ -20,8 +20,14 @@ from pydantic_core import from_json
 
 MAX_TEXT_CHARACTERS = 400
 HIDDEN_NUMBER = "(number)"
-# Shorter runs of digits are years, counts and codes; no number with its country code is that short.
-_NUMBER = re.compile(r"\+?\d{7,}")
+# Fewer digits are years, counts and codes; no number with its country code is that short. Days and addresses of
+# machines are no people.
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_NUMBER = re.compile(
+    r"(?P<other>(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)"
+    rf"|(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?!\.?\d))"
+    r"|(?:\(?\+|\()?(?<![\d#])\d(?:[\s.()/\u2010-\u2015-]{0,4}\d){6,}|\d{7,}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ def read_error(body: bytes) -> ApiError:
 
 
 def without_numbers(text: str) -> str:
-    """A provider's sentence with every phone number in it hidden, and of bounded length."""
-    hidden = _NUMBER.sub(HIDDEN_NUMBER, text)
+    """A provider's sentence with every phone number in it hidden, however it is grouped, and of bounded length."""
+    hidden = _NUMBER.sub(lambda found: found["other"] or HIDDEN_NUMBER, text)
     return hidden if len(hidden) <= MAX_TEXT_CHARACTERS else hidden[: MAX_TEXT_CHARACTERS - 1] + "…"
 
 

@@ -206,6 +206,11 @@ def test_every_time_may_be_missing_and_may_have_nanoseconds(times, at):
     assert delivery(envelope=times).occurred_at == at
 
 
+def test_the_words_of_a_reason_name_nobody():
+    reason = {"code": "CHANNEL_REJECT", "description": "no +1 201 555 0123, (201) 555-0123, +1-201-555-0123"}
+    assert delivery(status="FAILED", reason=reason).comment == "no (number), (number), (number)"
+
+
 @pytest.mark.parametrize(
     ("channel", "identity", "recipient"),
     [

@@ -31,5 +31,37 @@ def test_phone_numbers_are_hidden_and_short_values_are_not():
     assert without_numbers(text) == "value '+1' or '(number)' or '(number)' at 2026-11-23"
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+1 201 555 0123",
+        "1.201.555.0123",
+        "(201) 555-0123",
+        "+1 (201) - 555 - 0123",
+        "(+1) 201 555 0123",
+        "+44 (0)7700 900 123",
+        "+46\u202f70\u202f174\u202f06\u202f05",
+        "201\u00a0555\u20110123",
+        "#12015550123",
+    ],
+)
+def test_numbers_are_hidden_however_they_are_grouped(number):
+    hidden = without_numbers(f"the number {number}, which is bad")
+    assert hidden.replace("#", "") == "the number (number), which is bad"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "since 2026-11-23 09:30:05",
+        "from 203.0.113.177 it is forbidden",
+        "error (#131047) 131047",
+        "1000, 2048 and 128",
+    ],
+)
+def test_days_machines_and_codes_are_told(text):
+    assert without_numbers(text) == text
+
+
 def test_a_long_sentence_is_cut():
     assert len(without_numbers("long " * 1000)) == 400
