@@ -3,8 +3,8 @@
     python benchmarks/sinks_catching_up.py [--events 300000] [--recipients 300000] [--rate 200] [--runs 2]
 
 `connector serve` receives callbacks at a steady rate, first alone, then while its worker drains a dispatch. All the
-time its sink has a backlog, and its platform takes it for two seconds (at the usual limit of 100 requests a second),
-and then nothing for two, over and over: so both are measured in the same process, and whatever else the machine does
+time its sink has a backlog, and its platform takes it for a second (at the usual limit of 100 requests a second),
+and then nothing for one, over and over: so both are measured in the same process, and whatever else the machine does
 meets both alike. After each run everything that was answered with success is looked for in the ledger, and every sum
 is counted again.
 """
@@ -35,10 +35,10 @@ from sqlalchemy import select
 from connector import Connector
 from connector.ledger.tables import batches
 
-TURN_SECONDS = 2.0
-SETTLING_SECONDS = 0.3
+TURN_SECONDS = 1.0
+SETTLING_SECONDS = 0.2
 """So long after a turn nothing is counted: what is on its way ends."""
-ALONE_TURNS = 12
+ALONE_TURNS = 20
 MOST_SECONDS = 240
 
 
