@@ -1,5 +1,6 @@
 """`connector storage upgrade`."""
 
+import hashlib
 import io
 import sqlite3
 from contextlib import closing
@@ -48,6 +49,22 @@ def test_an_older_ledger_is_brought_up_and_told(desk: Desk) -> None:
     desk.configure(storage={"url": "sqlite:///other.db"})
     text = desk.run("storage", "upgrade").stdout
     assert f"had schema 0001, and has schema {schema.HEAD} now" in text
+
+
+def test_reports_that_an_earlier_version_kept_are_known_again(desk: Desk) -> None:
+    path = desk.folder / "connector.db"
+    make(path, "0008")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany(
+            "INSERT INTO kept_reports (why, integration, received_at, body) VALUES ('unreadable', 'x', 0, ?)",
+            [(f'{{"place": {place}}}',) for place in range(1001)],
+        )
+        connection.commit()
+    desk.json("storage", "upgrade")
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT body, digest FROM kept_reports").fetchall()
+    assert len(found) == 1001
+    assert all(digest == hashlib.sha256(body.encode()).hexdigest() for body, digest in found)
 
 
 def test_without_a_ledger_one_is_made(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from connector.tracking.asking import (
     FAILURES_BEFORE_REST,
     FIRST_REST_SECONDS,
     LONGEST_REST_SECONDS,
+    PROOF_EVERY_SECONDS,
     REQUESTS_AT_ONCE,
     REQUESTS_PER_SECOND,
     Turns,
@@ -55,6 +56,15 @@ def test_so_many_requests_go_at_once_and_then_so_many_a_second() -> None:
     for _ in range(REQUESTS_AT_ONCE + 25):
         assert turns.wait()
     assert leaving.waited[-1] == pytest.approx(25 / REQUESTS_PER_SECOND)
+
+
+def test_whether_looking_up_works_is_not_tried_anew_for_every_batch() -> None:
+    monotonic = Monotonic()
+    turns = Turns(Leaving(), monotonic)
+    assert turns.proves()
+    assert not turns.proves()
+    monotonic.now += PROOF_EVERY_SECONDS
+    assert turns.proves()
 
 
 def test_who_leaves_has_no_turn() -> None:

@@ -121,6 +121,32 @@ def test_it_is_asked_again_while_a_dispatch_is_under_way(stage: Callable[..., St
     assert asked_at(on) != before
 
 
+def test_a_clock_that_is_set_back_after_resuming_keeps_nothing_back(stage: Callable[..., Stage]) -> None:
+    clock = Clock()
+    on = stage(clock=clock)
+    dispatch = plan(on, ON_WHATSAPP)
+    dispatch.pause()
+    clock.advance(1800)
+    dispatch.resume()
+    clock.advance(-600)
+    on.connector.worker(replies=False).run(max_seconds=60, until=lambda: dispatch.report().enqueued == 1)
+    assert where(dispatch)[1:] == (0, 1)
+
+
+def test_an_answer_from_before_a_dispatch_does_not_serve_for_it(stage: Callable[..., Stage]) -> None:
+    clock = Clock()
+    on = stage(clock=clock)
+    plan(on, ON_WHATSAPP)
+    on.connector.work()
+    before = asked_at(on)
+    clock.advance(60)
+    on.fails(WHATSAPP=REVOKED)
+    dispatch = plan(on, ON_WHATSAPP, BO)
+    on.connector.work()
+    assert asked_at(on) != before
+    assert where(dispatch) == ("paused", 1, 0)
+
+
 @pytest.mark.parametrize(
     ("message", "row", "paused"),
     [
