@@ -226,6 +226,11 @@ class ProviderContract:
                 assert isinstance(found, Found)
                 assert found.state is FoundState.cannot_tell, (status, body)
 
+    def test_whether_a_look_up_can_show_a_batch_is_told_without_asking(self) -> None:
+        with self._talking() as (provider, api):
+            assert provider.lists(self._batch()) in (True, False)
+            assert api.seen == []
+
     def test_where_it_can_not_be_asked_about_channels_it_says_so_and_changes_nothing(self) -> None:
         if not self.provider.supports("failing"):
             return
