@@ -416,9 +416,9 @@ class Courses(RuleBasedStateMachine):
             if left:
                 person = left[0][1]
                 story = [STATUS_OF.get(status) for status, _ in PEOPLE[person]]
-                last = story[-1] if story else None
-                allowed = {status for status in story if status and last and RANK[status] >= RANK[last]}
-                if not last:
+                # Whose message failed is not asked about again: a better word may come or not.
+                allowed = {status for status in story if status}
+                if not allowed:
                     allowed = {Status.unconfirmed}
                 if worded:
                     allowed |= {Status.unknown}
