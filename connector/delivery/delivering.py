@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from connector.delivery import cursors, dead_letters, replays
 from connector.delivery.choosing import Choice
@@ -15,16 +15,19 @@ from connector.delivery.handing import Handed, Hands
 from connector.extension.sink import DeadLetter, Sink
 from connector.ledger import log
 from connector.ledger.database import Ledger
-from connector.ledger.tables import Task, batches
+from connector.ledger.tables import Task, batches, receivers
 from connector.model.errors import ConfigurationError, ConnectorError, NotTaken, SinkStopped, without_words
 from connector.model.event import Event
 
 logger = logging.getLogger("connector.delivery")
 
 PAGE = 1000
-PAGE_BESIDE_SENDING = 250
-REST = 4.0
+PAGE_BESIDE_OTHERS = 250
+REST_BESIDE_SENDING = 4.0
 """While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
+REST_BESIDE_RECEIVING = 1.0
+"""The same while a server takes callbacks, which must not wait."""
+RECEIVER_SEEN_SECONDS = 15.0
 SAVE_SECONDS = 0.2
 """How often a reader that reads on writes down where it is: after a crash what came later is handed over again."""
 SHORTEST_MEASURE_SECONDS = 1.0
@@ -32,6 +35,7 @@ REFUSED_AT_ONCE = 200
 
 
 _SENDING = select(batches.c.number).where(batches.c.task == Task.overdue).limit(1)
+_RECEIVING = select(receivers.c.id).where(receivers.c.seen_at >= bindparam("since")).limit(1)
 
 
 def deliver(
@@ -131,10 +135,10 @@ class _Turn:
         """Hand over a page of what stands up to `end`; False: there is nothing."""
         if self._at.position >= end:
             return False
-        computed = time.thread_time()
+        before = self._computed_seconds()
         with self._ledger.read() as connection:
-            is_sending = connection.execute(_SENDING).first() is not None
-            limit = PAGE_BESIDE_SENDING if is_sending else PAGE
+            rest = self._rest(connection)
+            limit = PAGE_BESIDE_OTHERS if rest else PAGE
             found = log.read(connection, after=self._at.position, limit=limit)
         if not found:
             return False
@@ -147,9 +151,18 @@ class _Turn:
                 self.save()
 
         self._hand(page, note)
-        if is_sending:
-            time.sleep(REST * (time.thread_time() - computed))
+        time.sleep(rest * (self._computed_seconds() - before))
         return True
+
+    def _computed_seconds(self) -> float:
+        return time.thread_time() + self._hands.elsewhere_seconds
+
+    def _rest(self, connection: Connection) -> float:
+        """How many times as long as it computes this is to rest, so that it holds up nobody."""
+        if connection.execute(_SENDING).first() is not None:
+            return REST_BESIDE_SENDING
+        since = self._clock() - timedelta(seconds=RECEIVER_SEEN_SECONDS)
+        return REST_BESIDE_RECEIVING if connection.execute(_RECEIVING, {"since": since}).first() is not None else 0.0
 
     def save(self) -> None:
         """Write down how far it is with what is new."""

@@ -33,6 +33,8 @@ class Hands:
         self._pool: ThreadPoolExecutor | None = None
         pause = 0.0 if sink.calls_per_second is None else 1 / sink.calls_per_second
         self._pause_seconds = pause
+        self.elsewhere_seconds = 0.0
+        """What calls have computed in threads of their own."""
         # Also after the last call of the block before.
         self._free_at = time.monotonic() + pause
 
@@ -57,7 +59,7 @@ class Hands:
             else:
                 if self._pool is None:
                     self._pool = ThreadPoolExecutor(self._sink.parallel, thread_name_prefix="connector-sink-call")
-                calls = [self._pool.submit(self._call, part, handed) for part in wave]
+                calls = [self._pool.submit(self._call_elsewhere, part, handed) for part in wave]
                 for call in as_completed(calls):
                     call.result()
                     after(self._newly_done(handed))
@@ -90,6 +92,14 @@ class Hands:
             wave.append(part)
         if wave:
             yield wave
+
+    def _call_elsewhere(self, part: Sequence[Event], handed: Handed) -> None:
+        began = time.thread_time()
+        try:
+            self._call(part, handed)
+        finally:
+            with self._guard:
+                self.elsewhere_seconds += time.thread_time() - began
 
     def _call(self, part: Sequence[Event], handed: Handed) -> None:
         self._wait_for_turn()
