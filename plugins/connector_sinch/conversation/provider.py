@@ -101,7 +101,7 @@ class SinchConversation(Provider):
     def screen_recipients(
         self, message: CampaignMessage
     ) -> Callable[[str, Sequence[str], Mapping[str, str]], str | None] | None:
-        """Phone numbers where no channel takes them, and values that make a field too long."""
+        """Who is on no channel that the campaign names, and values that make a field too long."""
         return screening.unfit(message)
 
     def screen_sender(self, sender: str) -> str | None:

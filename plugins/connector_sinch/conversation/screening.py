@@ -18,6 +18,10 @@ from connector_sinch.conversation.messages import (
     MAX_PROPERTY_CHARACTERS,
 )
 from connector_sinch.conversation.request import filler
+from connector_sinch.conversation.resources.resource import Channel
+
+_CHANNELS = frozenset(map(str, Channel))
+"""Those that are known here: another one in a campaign's order may reach anybody, and so may an identity on one."""
 
 
 def _characters(metadata: Any) -> int:
@@ -39,13 +43,19 @@ _MEASURED: dict[str, tuple[Callable[[Any], int], int]] = {
 def unfit(message: Message) -> Callable[[str, Sequence[str], Mapping[str, str]], str | None] | None:
     """What tells by address, identities and values why somebody can't get a message; None: everybody can."""
     given: dict[str, Any] = message.model_extra or {}
-    takes_numbers = bool(for_numbers(given.get("channel_priority_order") or ()))
+    order: Sequence[str] = given.get("channel_priority_order") or ()
+    takes_numbers = bool(for_numbers(order))
+    not_used = _CHANNELS.difference(order) if order and _CHANNELS.issuperset(order) else frozenset()
     measured = [(given[key], *how) for key, how in _MEASURED.items() if given.get(key) and parameters(given[key])]
 
     def reason(address: str, identities: Sequence[str], values: Mapping[str, str]) -> str | None:
         if not takes_numbers and not identities and address.isdigit():
             return SkipReason.no_channel
+        if not_used and not_used.issuperset(each.partition(":")[0] for each in identities or (address,)):
+            return SkipReason.no_channel
+        if not measured:
+            return None
         fill = filler(values)
         return SkipReason.too_long if any(size(fill(part)) > most for part, size, most in measured) else None
 
-    return reason if measured or not takes_numbers else None
+    return reason if measured or not_used or not takes_numbers else None

@@ -272,7 +272,7 @@ def test_a_field_that_is_refused_with_everybodys_values_still_stops_the_campaign
     ("order", "skipped"),
     [
         (["MESSENGER"], {"no_channel": 2}),
-        (["TELEGRAM", "LINE"], {"no_channel": 2}),
+        (["MESSENGER", "LINE"], {"no_channel": 2}),
         (["MESSENGER", "SMS"], {}),
         # It may take numbers.
         (["NEWER"], {}),
@@ -302,6 +302,41 @@ def test_a_number_does_not_leave_over_a_channel_that_takes_none(
         if each["channel"] in ("MESSENGER", "TELEGRAM", "LINE")
     ]
     assert numbers == ["7746", "7747"]
+
+
+@pytest.mark.parametrize(
+    ("order", "reached"),
+    [
+        (["RCS", "SMS"], [1, 4, 5, 6]),
+        (["LINE"], [5, 6]),
+        (["TELEGRAM", "SMS"], [0, 1, 2, 3, 4, 5, 6]),
+        # It may be how any of them is reached.
+        (["NEWER", "SMS"], [0, 1, 2, 3, 4, 5, 6]),
+        (None, [0, 1, 2, 3, 4, 5, 6]),
+    ],
+    ids=str,
+)
+def test_who_has_an_identity_on_none_of_the_channels_is_skipped(
+    make: Make, api: Api, order: list[str] | None, reached: list[int]
+):
+    people = [
+        {"to": "+12015550100", "identities": "TELEGRAM:99"},
+        {"to": "+12015550101", "identities": "TELEGRAM:99 SMS:+12015550101"},
+        {"to": "+12015550102", "identities": "TELEGRAM:98 MESSENGER:7746"},
+        {"to": "TELEGRAM:97"},
+        {"to": "+12015550104"},
+        # A channel that isn't known here, and a contact, whose identities aren't.
+        {"to": "+12015550105", "identities": "NEWEST:1"},
+        {"to": "01JC0NTACT000000000000000A"},
+    ]
+    message = {"text": "Hello"} if order is None else {"text": "Hello", "channel_priority_order": order}
+    connector = make()
+    skipped = {"no_channel": len(people) - len(reached)} if len(reached) < len(people) else {}
+    preview = connector.preview(campaign(message), people)
+    assert (preview.by_reason, preview.to_send) == (skipped, len(reached))
+    dispatch = connector.send(campaign(message), people)
+    assert skips(connector, dispatch) == skipped
+    assert len(entries(api)) == len(reached)
 
 
 def test_nothing_is_left_of_identities_of_a_dispatch_that_was_there_already(make: Make, tmp_path: Path):
