@@ -55,7 +55,9 @@ from connector.ledger import counters, forking, log, recount, registry
 from connector.ledger.database import Ledger
 from connector.ledger.tables import (
     DispatchState,
+    Task,
     WhyKept,
+    batches,
     dispatches,
     kept_reports,
 )
@@ -642,6 +644,22 @@ class Connector:
         with self.ledger.read() as connection:
             rows = connection.execute(select(dispatches).order_by(dispatches.c.number.desc())).all()
             return [overview.line_of(row, self._report(connection, row), row.number in gone) for row in rows]
+
+    def waiting(self) -> list[DispatchLine]:
+        """The dispatches of which something could leave now, oldest first: whoever works next sends it."""
+        due = (
+            select(batches.c.dispatch)
+            .where(batches.c.task == Task.send, batches.c.due_at <= self._clock())
+            .distinct()
+            .subquery()
+        )
+        with self.ledger.read() as connection:
+            rows = connection.execute(
+                select(dispatches)
+                .where(dispatches.c.number.in_(select(due)), dispatches.c.state == DispatchState.running)
+                .order_by(dispatches.c.number)
+            ).all()
+            return [overview.line_of(row, self._report(connection, row), False) for row in rows]
 
     def of_campaign(self, name: str) -> list[Dispatch]:
         """The dispatches of a campaign, newest first; those whose recipients are still being read are left out.

@@ -55,7 +55,7 @@ def conclude(
     if as_json:
         document(report.as_dict())
     else:
-        funnel.show(report)
+        funnel.show(report, working=connector.worker_is_running())
         if report.state == DispatchState.finished and report.open and not (final or connector.worker_is_running()):
             click.echo(
                 f"\n{report.open} final reports are still to come: `connector report {report.dispatch} --wait` waits "
@@ -104,6 +104,21 @@ def _behind(connector: Connector) -> list[SinkState]:
     return [each for each in states if each.lag and each.name in connector.settings.sinks and not each.is_stopped]
 
 
+def tell_who_waits(connector: Connector, *, but: str | None = None) -> int:
+    """Say which dispatches go out with what is sent now, as they wait from before; how many messages they have.
+
+    `but`: one that isn't named, by its id.
+    """
+    waiting = [line for line in connector.waiting() if line.id != but and line.left]
+    for line in waiting:
+        messages = "1 message" if line.left == 1 else f"{line.left:,} messages"
+        say(
+            f"{messages} of {line.campaign} ({line.id}) wait from before, and go out now, too. "
+            f"To hold them: connector pause {line.id}"
+        )
+    return sum(line.left for line in waiting)
+
+
 def _halted(report: Report) -> Iterator[str]:
     if report.state == DispatchState.stopped:
         yield f"The dispatch {report.dispatch} was stopped. {_sentence(report.cause)}"
@@ -134,8 +149,9 @@ def _unfinished(report: Report, final: bool, interrupted: bool, working: bool) -
         )
     elif left:
         yield (
-            f"{left} of its messages are not sent. The command `connector resume {report.dispatch}` goes on; so does "
-            "the same `send` again."
+            f"{left:,} of its messages are not sent. They go out as soon as anything sends here again: the command "
+            f"`connector resume {report.dispatch}`, the same `send`, that of another campaign, `connector serve` or "
+            f"`connector worker`. To hold them: connector pause {report.dispatch}"
         )
     elif interrupted and final and report.open:
         yield (

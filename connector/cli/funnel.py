@@ -1,12 +1,13 @@
 """A report as people read it: what became of everybody, with rates and their formula, and errors in words."""
 
 from connector.cli.output import count, table
+from connector.ledger.tables import DispatchState
 from connector.model.words import TOLD_BY
 from connector.report import Report, funnel
 
 
-def show(report: Report) -> None:
-    """Print a report."""
+def show(report: Report, *, working: bool = True) -> None:
+    """Print a report; `working`: whether anybody sends just now."""
     table(
         ("what", "messages", "rate", "rate is, or what it means"),
         [
@@ -19,7 +20,7 @@ def show(report: Report) -> None:
             for line in funnel(report)
         ],
         right=("messages", "rate"),
-        title=_heading(report),
+        title=_heading(report, working),
     )
     if report.errors:
         table(
@@ -39,8 +40,10 @@ def show(report: Report) -> None:
         )
 
 
-def _heading(report: Report) -> str:
+def _heading(report: Report, working: bool) -> str:
     """A report's first line."""
     dispatches = "dispatches" if ", " in report.dispatch else "dispatch"
     cause = f" ({report.cause})" if report.cause else ""
-    return f"Campaign {report.campaign}, {dispatches} {report.dispatch}: {report.state}{cause}"
+    left = report.waiting + report.sending + report.in_doubt
+    state = "waits for a worker" if report.state == DispatchState.running and left and not working else report.state
+    return f"Campaign {report.campaign}, {dispatches} {report.dispatch}: {state}{cause}"

@@ -73,7 +73,7 @@ def report(
         elif as_json:
             document(whole.as_dict())
         elif page is None:
-            funnel.show(whole)
+            funnel.show(whole, working=connector.worker_is_running())
         elif page != STANDARD_OUTPUT:
             click.echo(f"The report is in {page}.")
         if wait:

@@ -10,10 +10,10 @@ from typing import Any
 
 import rich_click as click
 
-from connector.audience.reading import RowSource, read_file
+from connector.audience.reading import JSON_LINES_ENDINGS, RowSource, read_file
 from connector.cli.completion import file_names
-from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, fields_in, json_option, moment, say, sentences, table
+from connector.cli.following import conclude, follow, read_secrets, tell_who_waits
+from connector.cli.output import count, counted, document, fields_in, json_option, moment, say, sentences, table
 from connector.cli.progress import reading
 from connector.config.load import load_settings
 from connector.config.settings import Storage
@@ -109,6 +109,12 @@ def send(
         with recipients() as rows:
             return connector.started(campaign, rows, key=key) is not None
 
+    for given, endings, looks_like in (
+        (file, (".toml",), "a campaign"),
+        (campaign, (".csv", ".csv.gz", *JSON_LINES_ENDINGS), "a list of people"),
+    ):
+        if given.lower().endswith(endings):
+            raise InputError(f"{given} looks like {looks_like}: are the two files swapped?")
     if skipped is not None and not dry_run:
         raise click.UsageError("--skipped goes with --dry-run, which sends nothing.")
     with _opened(config, remembers=not dry_run) as connector:
@@ -135,7 +141,9 @@ def send(
             show(preview, err=True)
             _tell_what_went_before(connector, preview.campaign, None)
             messages = "message" if preview.to_send == 1 else "messages"
-            if not click.confirm(f"Send {preview.to_send:,} {messages}?", err=True):
+            others = 0 if connector.worker_is_running() else tell_who_waits(connector)
+            those = f", and the {others:,} from before" if others else ""
+            if not click.confirm(f"Send {preview.to_send:,} {messages}{those}?", err=True):
                 say("Nothing was sent.")
                 sys.exit(1)
         try:
@@ -147,6 +155,8 @@ def send(
         interrupted = False
         if yes:
             _tell_what_went_before(connector, dispatch.report().campaign, dispatch.id)
+            if not connector.worker_is_running():
+                tell_who_waits(connector, but=dispatch.id)
         if dispatch.report().state in (DispatchState.running, DispatchState.finished):
             if dispatch.report().is_settled:
                 report = dispatch.report()
@@ -155,6 +165,11 @@ def send(
                 else:
                     say(f"This was sent already, by the dispatch {dispatch.id}; nothing new is sent.")
             interrupted = follow(connector, dispatch, final=wait)
+        elif dispatch.report().state in (DispatchState.stopped, DispatchState.paused):
+            say(
+                f"Nothing was tried now: the dispatch {dispatch.id} was {dispatch.report().state} before. Why stands "
+                f"below; once that is mended: connector resume {dispatch.id}"
+            )
         conclude(connector, dispatch, as_json=as_json, final=wait, interrupted=interrupted)
 
 
@@ -198,8 +213,9 @@ def _tell_what_went_before(connector: Connector, campaign: str, but: str | None)
     for line in connector.dispatches():
         if line.campaign == campaign and line.enqueued and line.id != but:
             say(
-                f"The campaign {campaign} was sent before, on {moment(line.created_at)}, to {line.enqueued:,} people, "
-                f"by the dispatch {line.id}. Whoever stands in this list, too, gets it again."
+                f"The campaign {campaign} was sent before, on {moment(line.created_at)}, to "
+                f"{counted(line.enqueued, 'person', 'people')}, by the dispatch {line.id}. "
+                "Whoever stands in this list, too, gets it again."
             )
 
 
@@ -271,8 +287,24 @@ def show(preview: Preview, *, err: bool) -> None:
         )
     if preview.leading_zeros:
         sentences(
-            f"\n{preview.leading_zeros:,} of the invalid numbers begin with a single 0: they may be right where the "
+            f"\n{preview.leading_zeros:,} of the invalid numbers "
+            f"{'begins' if preview.leading_zeros == 1 else 'begin'} with a single 0: they may be right where the "
             'country is known. Say it in the configuration: default_region = "SE" under [screening].',
+            err=err,
+        )
+    if preview.short_forms:
+        look = "looks" if preview.short_forms == 1 else "look"
+        sentences(
+            f"\n{preview.short_forms:,} of the invalid numbers {look} like a spreadsheet's short form (4.67E+10): the "
+            "digits are lost. Format the column as text, enter the numbers anew, and save the list again.",
+            err=err,
+        )
+    for each in preview.spreadsheet_errors:
+        rows_have = counted(each.times, "row has", "rows have")
+        place = f"row {each.row}" if each.times == 1 else f"row {each.row} is the first"
+        sentences(
+            f"\n{rows_have} an error of a spreadsheet ({each.error}) in {each.parameter}, which would be sent as it "
+            f"is: {place}",
             err=err,
         )
     for name in preview.columns_missing:
@@ -300,10 +332,12 @@ def _tried(first: FirstRequest) -> str:
     if first.counted_by_provider == first.number_of_message_parts:
         agrees = "which is what is counted here, too"
     else:
-        agrees = f"where {first.number_of_message_parts:,} are counted here: the bill follows the provider's count"
+        here = counted(first.number_of_message_parts, "is", "are")
+        agrees = f"where {here} counted here: the bill follows the provider's count"
     return (
-        f"The provider was asked, without sending: it would take the first {first.messages:,} messages, "
-        f"and counts {first.counted_by_provider:,} parts, {agrees}."
+        f"The provider was asked, without sending: it would take the first "
+        f"{counted(first.messages, 'message', 'messages')}, and counts "
+        f"{counted(first.counted_by_provider, 'part', 'parts')}, {agrees}."
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from connector.cli.following import read_secrets
+from connector.cli.following import read_secrets, tell_who_waits
 from connector.cli.interrupts import stopping
 from connector.cli.output import document, json_option, say
 from connector.config.load import load_settings
@@ -48,6 +48,8 @@ def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_
                 _announce(connector, url, works=not no_worker, as_json=as_json)
                 if taken:
                     say(TAKEN)
+                elif not no_worker:
+                    tell_who_waits(connector)
 
             try:
                 run(connector, listening, with_worker=not no_worker, ready=ready)
@@ -85,4 +87,6 @@ def worker(config: Path) -> None:
         read_secrets(connector, connector.settings.integrations)
         if connector.worker_is_running():
             say(TAKEN)
+        else:
+            tell_who_waits(connector)
         connector.run(stop)

@@ -178,6 +178,7 @@ def test_a_wrong_token_stops_and_fails_nobody_until_it_is_mended(desk: Desk) -> 
 
     same = desk.run("send", "campaign.toml", "--recipients", "people.csv")
     assert same.exit_code == 1
+    assert "Nothing was tried now" in same.stderr
     assert f"connector resume {report['dispatch']}" in same.stderr
 
     desk.environment.update(right)
@@ -234,8 +235,30 @@ def test_a_list_of_nobody_was_not_sent_already(desk: Desk) -> None:
 def test_numbers_that_need_a_country_are_told_with_the_setting(desk: Desk) -> None:
     people = desk.write("people.csv", "to,name\n070-1740605,Ada\n+46701740606,Bo\n12345,Cy\n")
     told = desk.run("send", "campaign.toml", "--recipients", people, "--dry-run").output
-    assert "1 of the invalid numbers begin with a single 0" in told
+    assert "1 of the invalid numbers begins with a single 0" in told
     assert 'default_region = "SE" under [screening]' in told
+
+
+def test_what_a_spreadsheet_damaged_is_told(desk: Desk) -> None:
+    rows = ["to,name", "4.67017E+10,Ada", '"4,67017E+10",Bo', "4.6E,Cy", "+46701740606,#N/A", "+46701740607,#1 fan"]
+    people = desk.write("people.csv", "\n".join(rows) + "\n")
+    told = desk.run("send", "campaign.toml", "--recipients", people, "--dry-run").output
+    assert "2 of the invalid numbers look like a spreadsheet's short form" in told
+    assert "1 row has an error of a spreadsheet (#N/A) in name, which would be sent as it is: row 4" in told
+    assert "#1" not in told.partition("an error of a spreadsheet")[2]
+
+
+@pytest.mark.parametrize(
+    ("campaign", "people", "told"),
+    [
+        ("campaign.toml", "spring.toml", "spring.toml looks like a campaign"),
+        ("people.csv", "campaign.csv", "people.csv looks like a list of people"),
+    ],
+)
+def test_files_that_are_swapped_are_told(desk: Desk, campaign: str, people: str, told: str) -> None:
+    result = desk.run("send", campaign, "--recipients", people, "--yes")
+    assert result.exit_code == 2
+    assert f"{told}: are the two files swapped?" in result.stderr
 
 
 def test_how_reports_come_is_told_at_the_end(desk: Desk) -> None:

@@ -81,6 +81,27 @@ def test_resume_waits_for_the_end_where_one_says_so(desk: Desk, monkeypatch: pyt
     assert (report["delivered"], report["open"]) == (4, 0)
 
 
+def test_what_goes_out_beside_what_is_sent_is_named_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    assert f"dispatch {dispatch}: waits for a worker" in desk.run("report", dispatch).stdout
+    desk.write("one.csv", "to,name\n+46701740605,Ada\n")
+    sent = desk.run("send", "campaign.toml", "--recipients", "one.csv", "--yes")
+    told = " ".join(sent.stderr.split())
+    assert f"4 messages of opening ({dispatch}) wait from before, and go out now, too." in told
+    assert f"connector pause {dispatch}" in told
+    assert desk.account()["accepted_once"] == 5
+    again = desk.run("send", "campaign.toml", "--recipients", "one.csv", "--yes", "--again")
+    assert "wait from before" not in again.stderr
+
+
+def test_who_serves_says_what_goes_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = planned(desk, monkeypatch)
+    with desk.start("worker") as worker:
+        assert f"4 messages of opening ({dispatch}) wait from before" in worker.line_of_errors()
+        worker.signal(signal.SIGTERM)
+        worker.end()
+
+
 def test_after_a_backup_was_put_back_what_waits_is_looked_up_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     dispatch = planned(desk, monkeypatch)
     with (
