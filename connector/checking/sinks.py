@@ -30,8 +30,10 @@ def doing(name: str, *, trouble: str | None, lag: int, refused: int) -> list[Fin
     """What the ledger knows of a sink's work."""
     found = []
     if trouble is not None:
-        found.append(Finding("events", Result.wrong, f"{lag} events wait for it: {trouble}", sink=name))
+        waiting = "1 event waits" if lag == 1 else f"{lag:,} events wait"
+        found.append(Finding("events", Result.wrong, f"{waiting} for it: {trouble}", sink=name))
     if refused:
-        sentence = f"It refused {refused} events; `connector sinks {name}` lists them with its words."
+        events = "1 event" if refused == 1 else f"{refused:,} events"
+        sentence = f"It refused {events}: `connector sinks {name}` shows its words."
         found.append(Finding("refused events", Result.wrong, sentence, sink=name))
     return found

@@ -14,6 +14,9 @@ from connector.config.secrets import keyring_is_there, read_secret
 from connector.model.errors import ConfigurationError, InputError
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[\w.-]+")
+"""An option that can be typed as quickly as its number; sentences can't."""
+
 TAKE_AWAY = "-"
 NONE = "none"
 
@@ -44,7 +47,9 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
         begun = [place for place, option in enumerate(options) if option.lower().startswith(meant)]
         if typed and len(named or begun) == 1:
             return (named or begun)[0]
-        tell(f"Type a number from 1 to {len(options)}.", "  ")
+        name = options[0].partition(":")[0]
+        by_name = f", or a name such as {name}" if NAME.fullmatch(name) else ""
+        tell(f"Type a number from 1 to {len(options)}{by_name}.", "  ")
 
 
 class Interview:

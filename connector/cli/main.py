@@ -67,6 +67,12 @@ class Connector(click.RichGroup):
             except KeyboardInterrupt:
                 click.echo("Stopped.", err=True)
                 sys.exit(1)
+            except click.NoSuchOption as error:
+                if error.option_name == "--config" and error.ctx is not None:
+                    rest = error.ctx.command_path.removeprefix(ctx.command_path).strip()
+                    told = f"--config stands before the command: {PROGRAM} --config FILE {rest}"
+                    raise click.UsageError(told, error.ctx) from None
+                raise
             except (click.ClickException, Exit, click.Abort):
                 raise
             except Exception as error:

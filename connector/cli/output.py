@@ -84,6 +84,11 @@ def count(number: int) -> str:
     return f"{number:,}" if on_terminal() else str(number)
 
 
+def counted(number: int, one: str, more: str) -> str:
+    """A number in a sentence, with the words that agree with it: `1 report is`, `3,320 reports are`."""
+    return f"{number:,} {one if number == 1 else more}"
+
+
 def moment(at: datetime | None) -> str:
     """A time: local with its offset for people, ISO 8601 in UTC on a pipe."""
     if at is None:

@@ -249,13 +249,13 @@ def show(preview: Preview, *, err: bool) -> None:
         title=f"Campaign {preview.campaign} through {preview.integration}; nothing is sent yet",
         err=err,
     )
-    counted = [each for each in preview.samples if each.encoding]
-    if counted:
+    samples = [each for each in preview.samples if each.encoding]
+    if samples:
         table(
             ("from", "parts", "encoding", "text"),
             [
                 (each.sender or "the provider's default", str(each.parts or ""), each.encoding, _one_line(each.text))
-                for each in counted
+                for each in samples
             ],
             title="\nThe first messages",
             err=err,

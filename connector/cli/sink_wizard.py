@@ -8,7 +8,7 @@ import rich_click as click
 from connector.checking.finding import Finding
 from connector.cli.draft import Draft
 from connector.cli.interview import Interview
-from connector.cli.output import waiting
+from connector.cli.output import counted, waiting
 from connector.cli.questions import Path as Place
 from connector.cli.wizard import Done, Wizard, to_export
 from connector.connector import Connector
@@ -59,7 +59,9 @@ class SinkWizard(Wizard):
                 f"earlier events, too:\nconnector replay {name} --since 2026-01-01"
             )
         elif state.lag:
-            done.to_do.append(f"{state.lag} events that are there already wait for it; they come first.")
+            one = "event that is there already waits for it; it comes first."
+            more = "events that are there already wait for it; they come first."
+            done.to_do.append(counted(state.lag, one, more))
         done.to_do += [
             "Restart `connector serve` or `connector worker`: what runs still has the old settings."
             if runs

@@ -35,6 +35,7 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
             connector.resume_sink(sink)
         states = [state for state in connector.sinks() if sink in (None, state.name)]
         refused = [] if sink is None else connector.refused_events(sink, limit=SHOWN)
+        is_handed_over = connector.worker_is_running() or connector.server_is_running()
     if as_json:
         document({"sinks": states, **({} if sink is None else {"refused": refused})})
     elif not states:
@@ -49,7 +50,7 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
                     _pace(state),
                     count(state.dead_letters),
                     count(state.left_out),
-                    _state(state),
+                    _state(state, is_handed_over),
                 ]
                 for state in states
             ],
@@ -81,15 +82,20 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
 
 
 def _pace(state: SinkState) -> str:
-    return "-" if state.events_per_second is None else f"{state.events_per_second:.3g}"
+    pace = state.events_per_second
+    if pace is None:
+        return "-"
+    return count(round(pace)) if pace >= 100 else f"{pace:.3g}"
 
 
-def _state(state: SinkState) -> str:
+def _state(state: SinkState, is_handed_over: bool) -> str:
     if state.is_stopped:
         return f"STOPPED: {state.trouble}"
     if state.trouble is not None:
         return f"tried again at {moment(state.next_try)}: {state.trouble}" if state.next_try else state.trouble
-    return "up to date" if state.lag == 0 else "taking events"
+    if state.lag == 0:
+        return "up to date"
+    return "taking events" if is_handed_over else "waits for `connector serve`"
 
 
 @click.command("replay")

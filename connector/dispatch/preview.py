@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from connector.audience.reading import IDENTITIES
 from connector.dispatch.planning import Plan, plan
@@ -27,6 +28,8 @@ from connector.model.text import Template, changed
 
 SAMPLES = 3
 SKIPS = 20
+SPREADSHEET_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"))
+"""What a spreadsheet writes into a cell that it can't work out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,17 @@ class Skip:
     reason: str
     missing: tuple[str, ...] = ()
     """The parameters that it lacks, where that is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadsheetError:
+    """Values that a spreadsheet could not work out, and that would go to people as they are."""
+
+    error: str
+    parameter: str
+    times: int
+    row: int
+    """The first with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,9 @@ class Preview:
     columns_not_used: list[str]
     leading_zeros: int
     """Invalid numbers with a single leading 0, which may be right in a country that isn't said."""
+    short_forms: int
+    """Invalid numbers as a spreadsheet shortens them (4.67E+10): their digits are lost."""
+    spreadsheet_errors: list[SpreadsheetError]
     columns_missing: list[str]
     """Names in the text that no column has: everybody gets the campaign's default."""
     send_at: datetime | None = None
@@ -228,9 +245,36 @@ def _read(ledger: Ledger, what: Plan, number: int, on_skip: Callable[[Skip], obj
                 )
             )
             or 0,
+            short_forms=connection.scalar(
+                select(func.count()).where(
+                    messages.c.dispatch == number,
+                    messages.c.reason == SkipReason.invalid_number,
+                    messages.c.address.op("GLOB")("[0-9]*[eE]+[0-9][0-9]"),
+                )
+            )
+            or 0,
+            spreadsheet_errors=_spreadsheet_errors(connection, what.screen.names, live),
             columns_missing=what.source.missing(what.screen.names),
             send_at=what.campaign.send_at,
         )
+
+
+def _spreadsheet_errors(
+    connection: Connection, names: Sequence[str], live: ColumnElement[bool]
+) -> list[SpreadsheetError]:
+    suspects = select(messages.c.ordinal, messages.c.content).where(live, messages.c.content.like('%"#%'))
+    times: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], int] = {}
+    for row in connection.execution_options(yield_per=1000).execute(suspects.order_by(messages.c.ordinal)):
+        values = json.loads(row.content)
+        if len(values) != len(names):
+            # The host has rendered this text.
+            continue
+        for name, value in zip(names, values, strict=True):
+            if value in SPREADSHEET_ERRORS:
+                times[value, name] += 1
+                first.setdefault((value, name), row.ordinal + 1)
+    return [SpreadsheetError(*key, many, first[key]) for key, many in times.items()]
 
 
 def _missing(what: Plan, reason: str, content: str | None) -> tuple[str, ...]:

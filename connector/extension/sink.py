@@ -46,8 +46,8 @@ class SinkSettings(BaseModel):
         Literal["clear", "hashed", "left_out"],
         Field(
             title="Recipient",
-            description="The phone number as it is, as a keyed hash, or left out; the provider's raw words, which have "
-            "numbers in them, go along only with a clear one.",
+            description="The phone number: clear, as it is; hashed, as a keyed hash; or left_out. The provider's raw "
+            "words, which have numbers in them, go along only with a clear one.",
         ),
     ] = "clear"
     recipient_key: Annotated[

@@ -95,7 +95,8 @@ def _standing(whole: Report, reports: Sequence[Report]) -> str:
     if not whole.is_settled:
         return f"{_left(whole):,} messages are still to be sent or found out: these figures are not final."
     if whole.open:
-        return f"Everything is sent; {whole.open:,} final reports are still awaited, and can change these figures."
+        awaited = "1 final report is" if whole.open == 1 else f"{whole.open:,} final reports are"
+        return f"Everything is sent; {awaited} still awaited, and can change these figures."
     return "Everybody has a final state; only late news can change these figures."
 
 

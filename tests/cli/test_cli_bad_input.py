@@ -21,6 +21,12 @@ def people(desk: Desk) -> None:
     desk.people(2)
 
 
+def test_the_configuration_after_the_command_is_told_its_place(desk: Desk) -> None:
+    told = desk.run("check", "--config", "connector.toml")
+    assert told.exit_code == 2
+    assert "connector --config FILE check" in " ".join(told.stderr.replace("│", " ").split())
+
+
 def test_no_configuration(desk: Desk) -> None:
     (desk.folder / "connector.toml").unlink()
     (line,) = refused(desk)

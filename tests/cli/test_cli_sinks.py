@@ -56,6 +56,15 @@ def test_lag_pace_and_state_are_shown(desk: Desk, crm: Crm) -> None:
     assert lines[1].startswith("crm") and lines[1].endswith("up to date")
 
 
+def test_events_that_nobody_hands_over_wait_for_a_server(desk: Desk, crm: Crm) -> None:
+    desk.configure()
+    desk.people(3)
+    desk.send("--wait")
+    crm.configure(start="beginning")
+    desk.json("sinks")
+    assert desk.run("sinks").stdout.splitlines()[1].endswith("waits for `connector serve`")
+
+
 def test_without_sinks_it_says_how_to_make_one(desk: Desk) -> None:
     assert "[sinks.NAME]" in desk.run("sinks").stdout
 

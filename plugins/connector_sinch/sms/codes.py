@@ -51,7 +51,7 @@ _REPORT: dict[int, tuple[str, Turn, bool | None]] = {
 }
 
 _SMPP: dict[int, tuple[str, Turn, bool | None]] = {
-    0: ("No error: beside the status Delivered, the message reached the handset.", _nobody, None),
+    0: ("Delivered to the handset.", _nobody, None),
     # Routing
     1: ("The network could not route the message (internal, 1).", _provider, False),
     2: ("The network could not route the message (internal, 2).", _provider, False),
