@@ -119,7 +119,8 @@ def _tell(simulator: Simulator, options: Options, url: str, port: int) -> None:
     if simulator.table != "integrations":
         return
     click.echo(
-        "# Or by one command, once these variables are exported:\n"
+        "# Or by one command, once these variables are exported. Without --yes it asks for what you leave out;\n"
+        "# leave in the settings that have this simulator's address, as it asks for these last:\n"
         f"# {_setup(simulator, options, url)}\n\n"
         "# For reports by callback to `connector serve`; without it they are polled, where the provider can be asked.\n"
         '# [server]\n# public_url = "http://127.0.0.1:8080"\n\n'

@@ -9,7 +9,7 @@ REASONS: dict[str, str] = {
     SkipReason.duplicate: "the same person stands earlier in the list",
     SkipReason.missing_parameter: "the text needs a value that the row doesn't have",
     SkipReason.too_long: "with the person's values the message would take more parts or characters than allowed",
-    SkipReason.no_channel: "no channel of the campaign takes such an address, as some take no phone numbers",
+    SkipReason.no_channel: "no channel of the campaign takes this person's number or identities",
     SkipReason.outside_session: "the person has not written lately, and the channel takes only an approved template",
     SkipReason.country: "no sender of the campaign is used in this country",
     SkipReason.expired: "the campaign's time was over before it could be sent",

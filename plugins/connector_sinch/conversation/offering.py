@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from connector.extension import Choice, Integration, Offer, Wanted
 from connector.http import Http
-from connector.model.errors import InputError
+from connector.model.errors import InputError, ReadFailed
 from connector_sinch.conversation.connection import Connection
 from connector_sinch.conversation.resources import Project
 from connector_sinch.conversation.resources.apps import App
@@ -21,6 +21,11 @@ NOT_KNOWN = "not-known-yet"
 NAME = "name"
 NO_MORE = ""
 KEPT_BY_SINCH = "Sinch keeps it in the app; here it is not kept."
+ELSEWHERE = (
+    "If you use a simulator or a proxy, start again with: connector setup sinch-conversation --set base_url=ADDRESS "
+    "--set auth_url=ADDRESS"
+)
+"""What to do where the real service was asked in vain: these settings are asked for only later."""
 OTHERS = (
     "MMS, KakaoTalk Chat, Apple Messages and enterprise accounts of LINE are added later, from a file: connector "
     "conversation app add-channel CHANNEL --credentials FILE"
@@ -30,7 +35,13 @@ OTHERS = (
 def offer(settings: Mapping[str, Any], http: Http) -> Offer:
     """The apps of the project. Raises any `ConnectorError`."""
     with _project(settings, http) as project:
-        return Offer([Choice(app.id, _label(app)) for app in project.apps.list() if app.id], _asked)
+        try:
+            apps = list(project.apps.list())
+        except ReadFailed as error:
+            if settings.get("base_url") and settings.get("auth_url"):
+                raise
+            raise ReadFailed(f"{error} {ELSEWHERE}") from error
+    return Offer([Choice(app.id, _label(app)) for app in apps if app.id], _asked)
 
 
 def make(answers: Mapping[str, str], settings: Mapping[str, Any], http: Http) -> str:

@@ -1,10 +1,12 @@
 """Making an app by the wizard: what is asked for each channel is what the simulated API takes as its credential."""
 
+import pytest
 from connector_sinch.conversation.provider import SinchConversation
 from connector_sinch.conversation.simulator import SIMULATOR
 from sinch_conversation_kit import secret
 
 from connector.http import Http
+from connector.model.errors import ReadFailed
 from connector.simulator import running
 
 
@@ -41,3 +43,20 @@ def test_an_app_with_every_channel_that_can_be_asked_for() -> None:
         "WeChat app ID",
         "Plus friend ID",
     }
+
+
+@pytest.mark.parametrize("given", [{"auth_url"}, {"auth_url", "base_url"}], ids=len)
+def test_who_uses_a_simulator_is_told_how_to_begin_at_its_address(given: set[str]) -> None:
+    options = SIMULATOR.Options()
+    http = Http()
+    with running(SIMULATOR, options) as base_url:
+        settings = {**SIMULATOR.settings(base_url, options), "key_secret": secret("another-secret")}
+        for key in {"provider", "webhook_secret", "auth_url", "base_url"} - given:
+            del settings[key]
+        try:
+            with pytest.raises(ReadFailed) as raised:
+                SinchConversation.offer("app_id", settings, http)
+        finally:
+            http.close()
+    command = "start again with: connector setup sinch-conversation --set base_url=ADDRESS --set auth_url=ADDRESS"
+    assert (command in str(raised.value)) == ("base_url" not in given)
