@@ -8,7 +8,7 @@ import rich_click as click
 from connector.cli import funnel
 from connector.cli.interrupts import stopping
 from connector.cli.logs import without_stops
-from connector.cli.output import count, document, moment, say
+from connector.cli.output import count, counted, document, moment, say
 from connector.cli.progress import sending
 from connector.connector import Connector, Dispatch, SinkState
 from connector.extension.secret import Secret
@@ -58,8 +58,8 @@ def conclude(
         funnel.show(report, working=connector.worker_is_running())
         if report.state == DispatchState.finished and report.open and not (final or connector.worker_is_running()):
             click.echo(
-                f"\n{report.open} final reports are still to come: `connector report {report.dispatch} --wait` waits "
-                "for them, and `connector serve` takes them all the time."
+                f"\n{counted(report.open, 'final report is', 'final reports are')} still to come: `connector report "
+                f"{report.dispatch} --wait` waits for that, and `connector serve` takes reports all the time."
             )
     remind(connector, [dispatch], final=final, interrupted=interrupted)
 
@@ -139,24 +139,22 @@ def _unfinished(report: Report, final: bool, interrupted: bool, working: bool) -
     if report.state not in (DispatchState.running, DispatchState.finished):
         return
     left = report.waiting + report.sending
+    not_sent = counted(left, "of its messages is not sent", "of its messages are not sent")
     if left and report.cause:
-        yield f"{left} of its messages are not sent. {_sentence(report.cause)}"
+        yield f"{not_sent}. {_sentence(report.cause)}"
         yield f"To go on with all: connector resume {report.dispatch}"
     elif left and working:
-        yield (
-            f"{left} of its messages are not sent yet, and another process goes on sending them. "
-            f"To stop that: connector pause {report.dispatch}"
-        )
+        yield (f"{not_sent} yet, and another process goes on sending. To stop that: connector pause {report.dispatch}")
     elif left:
         yield (
-            f"{left:,} of its messages are not sent. They go out as soon as anything sends here again: the command "
+            f"{not_sent}. What is left goes out as soon as anything sends here again: the command "
             f"`connector resume {report.dispatch}`, the same `send`, that of another campaign, `connector serve` or "
-            f"`connector worker`. To hold them: connector pause {report.dispatch}"
+            f"`connector worker`. To hold it: connector pause {report.dispatch}"
         )
     elif interrupted and final and report.open:
         yield (
-            f"Stopped waiting for {report.open} reports; they still come in while `connector serve` or "
-            "`connector worker` runs."
+            f"Stopped waiting for {counted(report.open, 'report', 'reports')}; what is left still comes in while "
+            "`connector serve` or `connector worker` runs."
         )
 
 
@@ -168,6 +166,6 @@ def _doubted(report: Report, working: bool) -> Iterator[str]:
             else "`connector serve` or `connector worker` looks it up while it runs (none does now)"
         )
         yield (
-            f"{report.in_doubt} messages are in doubt, as the provider's answer was lost: {goes_on}. "
-            f"`connector status {report.dispatch}` shows them."
+            f"{counted(report.in_doubt, 'message is', 'messages are')} in doubt, as the provider's answer was lost: "
+            f"{goes_on}. Details: connector status {report.dispatch}"
         )

@@ -7,7 +7,7 @@ import rich_click as click
 
 from connector.cli.completion import dispatch_ids
 from connector.cli.following import conclude, follow, read_secrets
-from connector.cli.output import count, document, json_option, say, sentences
+from connector.cli.output import count, counted, document, json_option, say, sentences
 from connector.connector import Connector, Rechecked
 from connector.ledger.tables import DispatchState
 from connector.model.event import SkipReason
@@ -37,7 +37,9 @@ def pause(config: Path, dispatch_id: str, as_json: bool) -> None:
     if as_json:
         document({"dispatch": report.dispatch, "state": report.state, "cause": report.cause, "waiting": report.waiting})
     elif report.state == DispatchState.paused:
-        sentences(f"The dispatch {report.dispatch} is paused; {count(report.waiting)} messages wait.")
+        sentences(
+            f"The dispatch {report.dispatch} is paused; {counted(report.waiting, 'message waits', 'messages wait')}."
+        )
         sentences(f"To go on: connector resume {report.dispatch}")
     else:
         sentences(f"There is nothing to pause: the dispatch {report.dispatch} is {report.state}.")
@@ -79,13 +81,13 @@ def resume(config: Path, dispatch_id: str, wait: bool, recheck: bool, as_json: b
 def _tell(found: Rechecked) -> None:
     looked_up = found.waited - found.accepted - found.held
     say(
-        f"Of {count(found.waited)} batches that waited, the provider has {count(found.accepted)} already; "
-        f"{count(looked_up)} are looked up, and sent once they are surely not there."
+        f"Of {counted(found.waited, 'batch', 'batches')} that waited, the provider has {count(found.accepted)} "
+        f"already; {count(looked_up)} are looked up, and sent once they are surely not there."
     )
     if found.held:
         say(
-            f"{count(found.held)} batches wait for your word, as nobody can tell whether they went out: `connector "
-            "status` shows each with the reason, `connector retry` settles it."
+            f"{counted(found.held, 'batch waits', 'batches wait')} for your word, as nobody can tell what went out: "
+            "`connector status` shows each with the reason, `connector retry` settles it."
         )
     for dispatch_id in found.closed:
         say(
@@ -136,11 +138,13 @@ def cancel(config: Path, dispatch_id: str, yes: bool, as_json: bool) -> None:
         sentences(f"There is nothing to cancel: the dispatch {report.dispatch} {was}.")
         return
     withdrawn = report.skipped.by_reason.get(SkipReason.cancelled, 0)
-    sentences(f"The dispatch {report.dispatch} is cancelled: {count(withdrawn)} messages that waited are not sent.")
+    not_sent = counted(withdrawn, "message that waited is not sent", "messages that waited are not sent")
+    sentences(f"The dispatch {report.dispatch} is cancelled: {not_sent}.")
     if report.open:
         sentences(
-            f"{count(report.open)} messages were with the provider already, and are called back where it still allows "
-            f"that. For whom it came too late is told by their reports: connector report {report.dispatch}"
+            f"{counted(report.open, 'message was', 'messages were')} with the provider already, to be called back "
+            f"where it still allows that. For whom it came too late is told by their reports: "
+            f"connector report {report.dispatch}"
         )
 
 

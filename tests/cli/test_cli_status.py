@@ -116,7 +116,7 @@ def test_after_a_backup_was_put_back_what_waits_is_looked_up_first(desk: Desk, m
 
     resumed = desk.run("resume", dispatch, "--recheck")
     assert resumed.exit_code == 0, resumed.output
-    assert "Of 1 batches that waited, the provider has 1 already; 0 are looked up" in " ".join(resumed.stderr.split())
+    assert "Of 1 batch that waited, the provider has 1 already; 0 are looked up" in " ".join(resumed.stderr.split())
     assert desk.json("report", dispatch)["enqueued"] == 4
     account = desk.account()
     assert (account["accepted_once"], account["accepted_more"]) == (4, 0)
@@ -172,7 +172,7 @@ def test_a_country_that_is_paused_is_told_with_the_way_on(open_desk: Callable[..
         desk.run("rate", account, "1000")
         status, _, errors = sending.end()
     assert status == 1
-    assert "1 of its messages are not sent. Nobody else is sent to in these countries" in errors
+    assert "1 of its messages is not sent. Nobody else is sent to in these countries" in errors
     assert "SE:" in errors
     assert f"connector resume {line['id']}" in errors
     assert desk.account()["numbers"] == 2
