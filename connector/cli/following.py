@@ -111,10 +111,11 @@ def tell_who_waits(connector: Connector, *, but: str | None = None) -> int:
     """
     waiting = [line for line in connector.waiting() if line.id != but and line.left]
     for line in waiting:
-        messages = "1 message" if line.left == 1 else f"{line.left:,} messages"
+        messages = counted(line.left, "message", "messages")
+        wait = "waits from before, and goes" if line.left == 1 else "wait from before, and go"
         say(
-            f"{messages} of {line.campaign} ({line.id}) wait from before, and go out now, too. "
-            f"To hold them: connector pause {line.id}"
+            f"{messages} of {line.campaign} ({line.id}) {wait} out now, too. "
+            f"To hold that back: connector pause {line.id}"
         )
     return sum(line.left for line in waiting)
 

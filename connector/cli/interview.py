@@ -47,7 +47,7 @@ def choose(text: str, options: Sequence[str], *, default: int | None = None) -> 
         begun = [place for place, option in enumerate(options) if option.lower().startswith(meant)]
         if typed and len(named or begun) == 1:
             return (named or begun)[0]
-        name = options[0].partition(":")[0]
+        name = re.split("  |:", options[0], maxsplit=1)[0]
         by_name = f", or a name such as {name}" if NAME.fullmatch(name) else ""
         tell(f"Type a number from 1 to {len(options)}{by_name}.", "  ")
 

@@ -126,6 +126,8 @@ def test_a_person_chooses_the_platform_and_is_asked_what_it_needs(desk: Desk, pl
     with Terminal(desk.folder, "setup", **desk.environment) as terminal:
         terminal.wait_for("Begin with the provider")
         terminal.wait_for("Bloomreach Engagement: gets the events")
+        terminal.type("99", at="What do you want to set up?: ")
+        terminal.wait_for(", or a name such as sinch-conversation.")
         terminal.type("bloomreach", at="What do you want to set up?: ")
         terminal.wait_for("permission Events, Set")
         terminal.type("my crm", "crm", at="Name [bloomreach]: ")
