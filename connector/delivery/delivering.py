@@ -23,7 +23,7 @@ logger = logging.getLogger("connector.delivery")
 
 PAGE = 1000
 PAGE_BESIDE_OTHERS = 250
-REST_BESIDE_SENDING = 4.0
+REST_BESIDE_SENDING = 9.0
 """While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
 REST_BESIDE_RECEIVING = 1.0
 """The same while a server takes callbacks, which must not wait."""
