@@ -31,7 +31,7 @@ from connector.delivery.choosing import EVERYTHING, Choice
 from connector.delivery.cursors import SinkState as SinkState
 from connector.delivery.dead_letters import RefusedEvent
 from connector.delivery.in_process import sinks_of
-from connector.dispatch import adding, doubt, opening, pace, planning, rechecking
+from connector.dispatch import adding, doubt, due, opening, pace, planning, rechecking
 from connector.dispatch.auditing import audit
 from connector.dispatch.gathering import Added as Added
 from connector.dispatch.preview import FirstRequest as FirstRequest
@@ -53,11 +53,10 @@ from connector.extension.sink import Sink
 from connector.http import Http
 from connector.ledger import counters, forking, log, recount, registry
 from connector.ledger.database import Ledger
+from connector.ledger.receiving import receiver_is_there
 from connector.ledger.tables import (
     DispatchState,
-    Task,
     WhyKept,
-    batches,
     dispatches,
     kept_reports,
 )
@@ -86,7 +85,6 @@ from connector.report import Report
 from connector.tracking import callbacks
 from connector.tracking.edge import Edge
 from connector.tracking.policy import OnAbsent, Policy
-from connector.tracking.polling import receiver_is_there
 from connector.tracking.recording import Recorder, record
 from connector.tracking.silence import Silence, silences
 
@@ -647,17 +645,10 @@ class Connector:
 
     def waiting(self) -> list[DispatchLine]:
         """The dispatches of which something could leave now, oldest first: whoever works next sends it."""
-        due = (
-            select(batches.c.dispatch)
-            .where(batches.c.task == Task.send, batches.c.due_at <= self._clock())
-            .distinct()
-            .subquery()
-        )
         with self.ledger.read() as connection:
+            numbers = due.of_dispatches(connection, self._clock())
             rows = connection.execute(
-                select(dispatches)
-                .where(dispatches.c.number.in_(select(due)), dispatches.c.state == DispatchState.running)
-                .order_by(dispatches.c.number)
+                select(dispatches).where(dispatches.c.number.in_(numbers)).order_by(dispatches.c.number)
             ).all()
             return [overview.line_of(row, self._report(connection, row), False) for row in rows]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from connector.delivery import cursors, dead_letters, replays
 from connector.delivery.choosing import Choice
@@ -15,7 +15,8 @@ from connector.delivery.handing import Handed, Hands
 from connector.extension.sink import DeadLetter, Sink
 from connector.ledger import log
 from connector.ledger.database import Ledger
-from connector.ledger.tables import Task, batches, receivers
+from connector.ledger.receiving import receiver_is_there
+from connector.ledger.tables import Task, batches
 from connector.model.errors import ConfigurationError, ConnectorError, NotTaken, SinkStopped, without_words
 from connector.model.event import Event
 
@@ -27,7 +28,6 @@ REST_BESIDE_SENDING = 9.0
 """While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
 REST_BESIDE_RECEIVING = 1.0
 """The same while a server takes callbacks, which must not wait."""
-RECEIVER_SEEN_SECONDS = 15.0
 SAVE_SECONDS = 0.2
 """How often a reader that reads on writes down where it is: after a crash what came later is handed over again."""
 SHORTEST_MEASURE_SECONDS = 1.0
@@ -35,7 +35,6 @@ REFUSED_AT_ONCE = 200
 
 
 _SENDING = select(batches.c.number).where(batches.c.task == Task.overdue).limit(1)
-_RECEIVING = select(receivers.c.id).where(receivers.c.seen_at >= bindparam("since")).limit(1)
 
 
 def deliver(
@@ -161,8 +160,7 @@ class _Turn:
         """How many times as long as it computes this is to rest, so that it holds up nobody."""
         if connection.execute(_SENDING).first() is not None:
             return REST_BESIDE_SENDING
-        since = self._clock() - timedelta(seconds=RECEIVER_SEEN_SECONDS)
-        return REST_BESIDE_RECEIVING if connection.execute(_RECEIVING, {"since": since}).first() is not None else 0.0
+        return REST_BESIDE_RECEIVING if receiver_is_there(connection, self._clock()) else 0.0
 
     def save(self) -> None:
         """Write down how far it is with what is new."""

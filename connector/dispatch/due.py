@@ -53,6 +53,14 @@ _NEXT_FREE = (
 )
 
 
+_DISPATCHES = (
+    select(dispatches.c.number)
+    .join_from(_waiting, dispatches, _running)
+    .where(_first_due.is_not(None))
+    .order_by(dispatches.c.number)
+)
+
+
 def first(connection: Connection, now: datetime, *, without: Sequence[int] = ()) -> Row[Any] | None:
     """The batch that is to be sent now: it is due, its dispatch runs, and its account takes it; None: there is none.
 
@@ -71,3 +79,8 @@ def next_free(connection: Connection, now: datetime) -> datetime | None:
     """When the first account will be free for which something waits by now; None: none has to wait."""
     at: datetime | None = connection.scalar(_NEXT_FREE, {"now": now})
     return at
+
+
+def of_dispatches(connection: Connection, now: datetime) -> Sequence[int]:
+    """The dispatches of which something is to be sent now, or once their account takes it, oldest first."""
+    return connection.scalars(_DISPATCHES, {"now": now}).all()

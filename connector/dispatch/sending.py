@@ -18,6 +18,7 @@ from connector.extension.plugins import Plugins
 from connector.extension.provider import Provider
 from connector.ledger import log
 from connector.ledger.database import Ledger
+from connector.ledger.receiving import receiver_is_there
 from connector.ledger.tables import (
     BatchState,
     DispatchState,
@@ -35,7 +36,6 @@ from connector.model.outcome import Accepted, InDoubt, Outcome, Refused
 from connector.model.text import HOST_TEXT, Template
 from connector.tracking import channels, holds, outcomes, refusals, standing, track
 from connector.tracking.policy import Policy
-from connector.tracking.polling import receiver_is_there
 
 logger = logging.getLogger("connector.dispatch")
 

@@ -6,28 +6,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from connector.ledger import log
-from connector.ledger.tables import BatchState, Task, WhyKept, attempts, batches, kept_reports, messages, receivers
+from connector.ledger.receiving import backlogged
+from connector.ledger.tables import BatchState, Task, WhyKept, attempts, batches, kept_reports, messages
 from connector.model.batch import Batch
 from connector.model.event import Status
 from connector.model.report import Receipt, ReceiptKind
 from connector.tracking import copies, rising, standing, track
 from connector.tracking.asking import Asked, Asker
-
-RECEIVER_SEEN_WITHIN = timedelta(seconds=15)
-
-
-def receiver_is_there(connection: Connection, now: datetime) -> bool:
-    """Whether a server takes callbacks just now."""
-    seen_at = connection.scalar(select(func.max(receivers.c.seen_at)))
-    return seen_at is not None and seen_at >= now - RECEIVER_SEEN_WITHIN
-
-
-def backlogged(connection: Connection, now: datetime) -> bool:
-    """Whether callbacks that were taken are not written yet."""
-    backlog = connection.scalar(
-        select(func.sum(receivers.c.backlog)).where(receivers.c.seen_at >= now - RECEIVER_SEEN_WITHIN)
-    )
-    return bool(backlog)
 
 
 def poll(asker: Asker, batch: Batch, number: int) -> Asked:

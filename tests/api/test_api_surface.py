@@ -35,10 +35,10 @@ from connector import ConfigurationError, Connector, ConnectorError, Dispatch, O
 from connector.config.load import check_settings
 from connector.extension import secret as secret_module
 from connector.extension.plugins import Plugins
+from connector.ledger.receiving import receiver_is_there
 from connector.model import errors
 from connector.model.batch import utc_now
 from connector.simulator.numbers import fictional_numbers
-from connector.tracking.polling import receiver_is_there
 
 ROOT = Path(__file__).parent.parent.parent
 
