@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from connector_segment.sink import Segment
-from recording import assert_nothing_real, recording_tests
+from recording import assert_nothing_real, recording_tests, vcr_config_of
 from segment_recording import SOURCE, WRITE_KEY, SegmentHiding, settings_of
 from sink_recording import events_of_a_customer, secret, telling
 
@@ -26,6 +26,18 @@ def hiding() -> SegmentHiding:
 @pytest.fixture
 def vcr_cassette_dir() -> str:
     return str(CASSETTES)
+
+
+@pytest.fixture
+def vcr_config(hiding: SegmentHiding) -> dict[str, Any]:
+    return vcr_config_of(hiding)
+
+
+@pytest.fixture(autouse=True)
+def _everything_on_the_cassette_is_asked_for(vcr: Any, record_mode: str) -> Iterator[None]:
+    yield
+    if vcr is not None and record_mode == "none":
+        assert vcr.all_played
 
 
 @pytest.fixture

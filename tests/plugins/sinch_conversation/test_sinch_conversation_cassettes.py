@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from connector_sinch.conversation.provider import SinchConversation
 from connector_sinch.conversation.simulator import SIMULATOR
-from recording import assert_nothing_real, recording_tests
+from recording import assert_nothing_real, recording_tests, vcr_config_of
 from sinch_conversation_kit import make_batch, secret
 from sinch_conversation_recording import (
     SIMULATED,
@@ -46,6 +46,18 @@ def hiding() -> ConversationHiding:
 @pytest.fixture
 def vcr_cassette_dir() -> str:
     return str(CASSETTES)
+
+
+@pytest.fixture
+def vcr_config(hiding: ConversationHiding) -> dict[str, Any]:
+    return vcr_config_of(hiding)
+
+
+@pytest.fixture(autouse=True)
+def _everything_on_the_cassette_is_asked_for(vcr: Any, record_mode: str) -> Iterator[None]:
+    yield
+    if vcr is not None and record_mode == "none":
+        assert vcr.all_played
 
 
 @pytest.fixture

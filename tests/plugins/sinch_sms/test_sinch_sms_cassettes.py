@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from connector_sinch.sms.provider import SinchSms
 from connector_sinch.sms.simulator import SIMULATOR
-from recording import assert_nothing_real, recording_tests
+from recording import assert_nothing_real, recording_tests, vcr_config_of
 from sinch_sms_kit import make_batch, secret
 from sinch_sms_recording import (
     DELIVERED,
@@ -47,6 +47,18 @@ def hiding() -> SmsHiding:
 @pytest.fixture
 def vcr_cassette_dir() -> str:
     return str(CASSETTES)
+
+
+@pytest.fixture
+def vcr_config(hiding: SmsHiding) -> dict[str, Any]:
+    return vcr_config_of(hiding)
+
+
+@pytest.fixture(autouse=True)
+def _everything_on_the_cassette_is_asked_for(vcr: Any, record_mode: str) -> Iterator[None]:
+    yield
+    if vcr is not None and record_mode == "none":
+        assert vcr.all_played
 
 
 @pytest.fixture
