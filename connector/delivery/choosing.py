@@ -2,12 +2,17 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, replace
 from typing import Self
 
 from connector.extension.secret import Secret
 from connector.extension.sink import SinkSettings
 from connector.model.event import Event, Status
+
+_NUMBER = re.compile(r"[0-9]{7,15}")
+_KIND = re.compile(r"([A-Za-z][A-Za-z_-]{0,29}):")
+"""How an address that is no phone number begins, as in `contact:ID`: its kind, which tells of nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,20 @@ class Choice:
         return replace(event, recipient=self.person(event.recipient), payload={})
 
     def person(self, recipient: str | None) -> str | None:
-        """A phone number as the sink sees it: HMAC-SHA256 of its digits in hex, or nothing."""
-        if self.recipient == "clear" or recipient is None:
+        """An address as the sink sees it: of a phone number HMAC-SHA256 of its digits in hex, or nothing.
+
+        Of any other address the hash stands behind its kind, as in `contact:HASH`, or behind `address:` where none is
+        told, so that no sink takes it for a number's.
+        """
+        if self.recipient == "clear" or not recipient:
             return recipient
         if self.key is None:
             return None
-        return hmac.new(self.key.recent().encode(), recipient.encode(), hashlib.sha256).hexdigest()
+        hashed = hmac.new(self.key.recent().encode(), recipient.encode(), hashlib.sha256).hexdigest()
+        if _NUMBER.fullmatch(recipient):
+            return hashed
+        kind = _KIND.match(recipient)
+        return f"{kind[1] if kind else 'address'}:{hashed}"
 
 
 EVERYTHING = Choice()

@@ -1,5 +1,7 @@
 """Events reach the project at least once, whatever it answers; what it never takes is kept with its words."""
 
+import hashlib
+import hmac
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -299,6 +301,38 @@ def test_numbers_go_as_a_keyed_hash_or_not_at_all(host: Host, plan: Plan, projec
     assert (len(set(hashes)), {hashed and len(hashed) for hashed in hashes}) == (
         (2, {64}) if shown == "hashed" else (1, {None})
     )
+
+
+ADDRESSES = ["contact:01EKA07N79THJ20ZSN6AS30TMW", "MESSENGER:7746490198930851", "12", "4.67E+10", "0701 740: home"]
+"""Whom a campaign may be given to message, and an SMS can't reach."""
+
+
+def test_only_the_hash_of_a_number_is_a_phone_id(host: Host, plan: Plan, project: Project) -> None:
+    hashed = {"recipient": "hashed", "recipient_key": "env:HASH_KEY", "only_statuses": ["enqueued", "skipped"]}
+    sinks = {
+        "both": project.settings(customer_ids={"registered": "customer_id", "phone_id": "recipient"}, **hashed),
+        "phone": project.settings(customer_ids={"phone_id": "recipient"}, event_type="phone", **hashed),
+    }
+    connector = host.connector(plan, more_secrets={**SECRETS, "HASH_KEY": "sesame"}, sinks=sinks)
+    (row,) = people(1)
+    others = [{**row, "to": address, "customer_id": f"other-{n}"} for n, address in enumerate(ADDRESSES)]
+    connector.send(CAMPAIGN, [row, *others])
+    of_number = hmac.new(b"sesame", row["to"].removeprefix("+").encode(), hashlib.sha256).hexdigest()
+    shown = {
+        event["customer_ids"].get("registered"): event for event in project.events if event["event_type"] != "phone"
+    }
+    assert shown.pop("c-0")["customer_ids"] == {"registered": "c-0", "phone_id": of_number}
+    assert {name: event["customer_ids"] for name, event in shown.items()} == {
+        name: {"registered": name} for name in shown
+    }
+    kinds = ["contact", "MESSENGER", "address", "address", "address"]
+    assert {name: event["properties"]["recipient"] for name, event in shown.items()} == {
+        one["customer_id"]: f"{kind}:{hmac.new(b'sesame', one['to'].encode(), hashlib.sha256).hexdigest()}"
+        for kind, one in zip(kinds, others, strict=True)
+    }
+    (phone,) = [event for event in project.events if event["event_type"] == "phone"]
+    assert phone["customer_ids"] == {"phone_id": of_number}
+    assert ["no recipient" in refused.reason for refused in connector.refused_events("phone")] == [True] * len(others)
 
 
 def test_a_sink_may_begin_with_the_first_event(host: Host, plan: Plan, project: Project) -> None:
