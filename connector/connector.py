@@ -222,7 +222,7 @@ class Connector:
                     for provider in made.values():
                         pace.register(connection, provider.account, now)
                     # Before anything is written, so that a new sink misses nothing of it.
-                    cursors.declare(connection, sinks)
+                    cursors.declare(connection, sinks, of_program=self._own_sinks)
                 self._lines = {name: self._line(name, provider, ids[name]) for name, provider in made.items()}
                 self._by_id = {ids[name]: provider for name, provider in made.items()}
             return self._lines
@@ -731,14 +731,17 @@ class Connector:
             return silences(connection, self._clock())
 
     def sinks(self) -> list[SinkState]:
-        """Every sink that this ledger knows, how far it has come, and what troubles it."""
+        """Every sink that this ledger knows, how far it has come, what troubles it, and whether it is configured."""
         self.prepare()
         with self.ledger.read() as connection:
-            return cursors.states(connection)
+            return cursors.states(connection, configured={*self.settings.sinks, *self._own_sinks})
 
     def resume_sink(self, name: str) -> None:
-        """Let a sink that waits, or was stopped, try again at once. Raises `NotFound`."""
-        self._known_sink(name)
+        """Let a sink that waits, or was stopped, try again at once.
+
+        Raises `NotFound` where there is no such sink, or none that is configured.
+        """
+        self._configured_sink(name)
         with self.ledger.write() as connection:
             cursors.resume(connection, name)
 
@@ -751,9 +754,9 @@ class Connector:
     def replay_refused(self, sink: str, numbers: Sequence[int] | None = None) -> int:
         """Have refused events tried once more: those with these numbers, or all; returns how many.
 
-        Raises `NotFound` where there is no such sink.
+        Raises `NotFound` where there is no such sink, or none that is configured.
         """
-        self._known_sink(sink)
+        self._configured_sink(sink)
         with self.ledger.write() as connection:
             return dead_letters.try_again(connection, sink, numbers)
 
@@ -766,6 +769,22 @@ class Connector:
         with self.ledger.write() as connection:
             return dead_letters.discard(connection, sink, numbers)
 
+    def forget_sink(self, name: str) -> int:
+        """Forget a sink that isn't configured any more, with its place in the log, and what it refused.
+
+        Returns how many events it had refused. Where a program has it that runs elsewhere, that hands it nothing any
+        more until it starts again. Raises `NotFound`, `ConfigurationError` where this connector has the sink, and
+        `WorkerBusy` while events are handed to it.
+        """
+        if name in self.settings.sinks:
+            raise ConfigurationError(
+                f"The sink {name} is configured: take its table [sinks.{name}] out of the configuration first."
+            )
+        if name in self._own_sinks:
+            raise ConfigurationError(f"The sink {name} is handed over here: make the connector without it first.")
+        self._known_sink(name)
+        return self._readers.forget(name)
+
     def replay(
         self,
         sink: str,
@@ -776,9 +795,10 @@ class Connector:
     ) -> None:
         """Have a sink get again, under the same ids, what it has had: from a time on, up to one, or of a dispatch.
 
-        What was recorded between the times counts; whoever works on this ledger hands it over. Raises `NotFound`.
+        What was recorded between the times counts; whoever works on this ledger hands it over. Raises `NotFound`
+        where there is no such sink, or none that is configured.
         """
-        has_had = self._known_sink(sink).position
+        has_had = self._configured_sink(sink).position
         number = None if dispatch is None else self.dispatch(dispatch).number
         with self.ledger.write() as connection:
             after = cursors.BEGINNING if since is None else log.before(connection, since)
@@ -790,6 +810,15 @@ class Connector:
         if name not in states:
             raise NotFound(f"There is no sink {name}; known: {', '.join(states) or 'none'}.")
         return states[name]
+
+    def _configured_sink(self, name: str) -> SinkState:
+        state = self._known_sink(name)
+        if not state.is_configured:
+            raise NotFound(
+                f"The sink {name} is no longer configured, so nothing goes there. With its table [sinks.{name}] back "
+                "in the configuration it goes on where it was."
+            )
+        return state
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What makes no event, by integration: forged, repeated, late reports ..."""

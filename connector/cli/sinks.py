@@ -11,6 +11,7 @@ from connector.cli.completion import dispatch_ids, sink_names
 from connector.cli.events import time_of
 from connector.cli.output import count, document, json_option, moment, say, table
 from connector.connector import Connector, SinkState
+from connector.model.errors import ConfigurationError
 
 SHOWN = 100
 
@@ -26,7 +27,8 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
     Use it when a platform seems to miss something. With SINK, a name of the configuration, the events that this one
     refused for good are listed with its words: mend the cause, then `connector replay` sends them again, or
     `connector discard` gives them up. A sink whose credentials are refused is stopped until --resume, or until
-    `serve` or `worker` starts again; the events wait meanwhile. The exit status is 1 if a sink is stopped.
+    `serve` or `worker` starts again; the events wait meanwhile. A sink that was taken out of the configuration is
+    listed until `connector discard SINK --forget`. The exit status is 1 if a sink is stopped.
     """
     if resume and sink is None:
         raise click.UsageError("--resume wants the name of a sink.")
@@ -59,6 +61,13 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
         )
         if any(state.left_out for state in states):
             say("Left out are events of people without an id that the platform wants, such as replies of strangers.")
+        for state in states:
+            if not state.is_configured:
+                say(
+                    f"{state.name} is no longer configured, so nothing goes there. With its table [sinks.{state.name}] "
+                    "back in the configuration it goes on where it was. To forget it, with what it refused: "
+                    f"connector discard {state.name} --forget"
+                )
         if refused:
             click.echo("")
             table(
@@ -77,7 +86,7 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
                 right=["number", "tries"],
                 title="Refused, latest first",
             )
-    if any(state.is_stopped for state in states):
+    if any(state.is_stopped and state.is_configured for state in states):
         sys.exit(1)
 
 
@@ -89,12 +98,16 @@ def _pace(state: SinkState) -> str:
 
 
 def _state(state: SinkState, is_handed_over: bool) -> str:
+    if not state.is_configured:
+        return "no longer configured"
     if state.is_stopped:
         return f"STOPPED: {state.trouble}"
     if state.trouble is not None:
         return f"tried again at {moment(state.next_try)}: {state.trouble}" if state.next_try else state.trouble
     if state.lag == 0:
         return "up to date"
+    if state.of_program:
+        return "taken while your program works"
     return "taking events" if is_handed_over else "waits for `connector serve`"
 
 
@@ -148,19 +161,51 @@ def replay(
 @click.argument("sink", metavar="SINK", shell_complete=sink_names)
 @click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
 @click.option("--refused", is_flag=True, help="All events that it refused, in place of the numbered ones.")
+@click.option(
+    "--forget", is_flag=True, help="The sink itself, which is no longer configured, with all that it refused."
+)
+@click.option("--yes", is_flag=True, help="Don't ask before a sink of a program is forgotten.")
 @json_option
 @click.pass_obj
-def discard(config: Path, sink: str, numbers: Sequence[int], refused: bool, as_json: bool) -> None:
+def discard(
+    config: Path, sink: str, numbers: Sequence[int], refused: bool, forget: bool, yes: bool, as_json: bool
+) -> None:
     """Give up events that a platform refused: they are not sent again, and not listed any more.
 
     Use it when the platform is right not to take them. The NUMBERs are those that `connector sinks SINK` lists. The
-    events stay in the log; only this sink never gets them.
+    events stay in the log; only this sink never gets them. With --forget a sink that was taken out of the configuration
+    is listed no longer; under the same name it would begin anew.
     """
-    if bool(numbers) + refused != 1:
-        raise click.UsageError("Say what: NUMBERs, or --refused for all that it refused.")
+    if bool(numbers) + refused + forget != 1:
+        raise click.UsageError(
+            "Say what: NUMBERs, or --refused for all that it refused, or --forget for a sink that is no longer "
+            "configured."
+        )
     with Connector.from_config(config) as connector:
-        given_up = connector.discard_refused(sink, None if refused else list(numbers))
+        if forget:
+            if not yes and _is_kept_for_its_program(connector, sink):
+                say("Nothing was forgotten.")
+                sys.exit(1)
+            given_up = connector.forget_sink(sink)
+        else:
+            given_up = connector.discard_refused(sink, None if refused else list(numbers))
+    events = f"{count(given_up)} event{'' if given_up == 1 else 's'}"
     if as_json:
-        document({"sink": sink, "discarded": given_up})
+        document({"sink": sink, "discarded": given_up, "forgotten": forget})
+    elif forget:
+        click.echo(f"{sink} is forgotten" + (f", with {events} that it refused." if given_up else "."))
     else:
-        click.echo(f"{count(given_up)} event{'' if given_up == 1 else 's'} given up.")
+        click.echo(f"{events} given up.")
+
+
+def _is_kept_for_its_program(connector: Connector, sink: str) -> bool:
+    """Whether a person says no to forgetting a sink of a program, which no configuration names.
+
+    Raises `ConfigurationError` where nobody can be asked.
+    """
+    if not any(state.of_program for state in connector.sinks() if state.name == sink):
+        return False
+    what = f"A program in Python hands {sink} over, so it is configured there"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError(f"{what}. Where no program does so any more, say it with --yes.")
+    return not click.confirm(f"{what}. Does no program do so any more?", err=True)

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from connector.delivery import dead_letters
 from connector.extension.sink import Sink
 from connector.ledger import log
-from connector.ledger.tables import cursors, events
+from connector.ledger.tables import cursors, events, replays
+from connector.model.errors import NotFound
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -57,20 +58,39 @@ class SinkState:
     """When it last took something."""
     left_out: int = 0
     """How many events were none for its platform, such as replies of people that no campaign names."""
+    is_configured: bool = True
+    """Whether the settings have it, or a host's program hands it over; else nothing goes there any more."""
+    of_program: bool = False
+    """Whether a host's program hands it over, so that no configuration names it."""
 
 
-def declare(connection: Connection, sinks: Mapping[str, Sink]) -> None:
-    """Give each sink its cursor, where the ledger doesn't know it yet: at the end of the log, or at its beginning."""
-    known = set(connection.scalars(select(cursors.c.name).where(cursors.c.name.in_(sinks))))
+def declare(connection: Connection, sinks: Mapping[str, Sink], of_program: Collection[str]) -> None:
+    """Give each sink its cursor, where the ledger doesn't know it yet: at the end of the log, or at its beginning.
+
+    `of_program`: those that no configuration names, as a host's program hands them over.
+    """
+    known = {
+        row.name: bool(row.of_program)
+        for row in connection.execute(select(cursors.c.name, cursors.c.of_program).where(cursors.c.name.in_(sinks)))
+    }
     for name, sink in sinks.items():
+        handed_over = name in of_program
         if name not in known:
             position = BEGINNING if sink.start == "beginning" else log.end(connection)
-            connection.execute(insert(cursors).values(name=name, position=position, failures=0))
+            values = {"name": name, "position": position, "failures": 0, "of_program": handed_over}
+            connection.execute(insert(cursors).values(values))
+        elif known[name] != handed_over:
+            connection.execute(update(cursors).where(cursors.c.name == name).values(of_program=handed_over))
 
 
 def read(connection: Connection, name: str) -> Cursor:
-    """A sink's cursor."""
-    row = connection.execute(select(cursors).where(cursors.c.name == name)).one()
+    """A sink's cursor. Raises `NotFound` for one that was forgotten since this process began."""
+    row = connection.execute(select(cursors).where(cursors.c.name == name)).first()
+    if row is None:
+        raise NotFound(
+            f"The sink {name} was forgotten (`connector discard --forget`): this process hands it nothing any more. "
+            "Where it is to begin anew, start the process again."
+        )
     return Cursor(row.position, row.failures, row.due_at, positions(row.ahead), bool(row.stopped))
 
 
@@ -132,8 +152,15 @@ def resume(connection: Connection, name: str) -> bool:
     return bool(found.rowcount)
 
 
-def states(connection: Connection) -> list[SinkState]:
-    """Every sink that the ledger knows."""
+def forget(connection: Connection, name: str) -> int:
+    """Remove all that is kept of a sink; returns how many events it had refused."""
+    connection.execute(delete(cursors).where(cursors.c.name == name))
+    connection.execute(delete(replays).where(replays.c.sink == name))
+    return dead_letters.discard(connection, name, None)
+
+
+def states(connection: Connection, configured: Collection[str]) -> list[SinkState]:
+    """Every sink that the ledger knows; `configured`: those that this process has."""
     refused = dead_letters.counts(connection)
     return [
         SinkState(
@@ -149,6 +176,8 @@ def states(connection: Connection) -> list[SinkState]:
             events_per_second=row.events_per_second,
             taken_at=row.taken_at,
             left_out=row.left_out or 0,
+            is_configured=row.name in configured or bool(row.of_program),
+            of_program=bool(row.of_program),
         )
         for row in connection.execute(select(cursors).order_by(cursors.c.name))
     ]

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
+from connector.delivery import cursors
 from connector.delivery.choosing import EVERYTHING, Choice
 from connector.delivery.delivering import deliver
 from connector.extension.sink import Sink
 from connector.ledger.database import Ledger
-from connector.model.errors import ConnectorError, WorkerBusy, without_words
+from connector.model.errors import ConnectorError, NotFound, WorkerBusy, without_words
 
 logger = logging.getLogger("connector.engine")
 
@@ -78,7 +79,7 @@ class Readers:
             is_last = block_ended.is_set()
             pause_seconds = IDLE_SECONDS
             try:
-                with self._ledger.hold(f"sink-{name}"):
+                with self._ledger.hold(_role(name)):
                     handed_over = deliver(
                         self._ledger,
                         name,
@@ -95,6 +96,9 @@ class Readers:
             except WorkerBusy:
                 # Another process, or another thread of this one, hands over; it may end.
                 pass
+            except NotFound as error:
+                logger.error("%s", error)
+                return
             except Exception as error:
                 told = error if isinstance(error, ConnectorError) else without_words(error)
                 logger.error("The events of the sink %s could not be read; they wait: %s", name, told)
@@ -102,3 +106,21 @@ class Readers:
             if is_last:
                 return
             block_ended.wait(pause_seconds)
+
+    def forget(self, name: str) -> int:
+        """Remove all that the ledger has of a sink; returns how many events it had refused.
+
+        Raises `WorkerBusy` while a process hands events to it.
+        """
+        try:
+            with self._ledger.hold(_role(name)), self._ledger.write() as connection:
+                return cursors.forget(connection, name)
+        except WorkerBusy as error:
+            raise WorkerBusy(
+                f"A process hands events to the sink {name} just now, so it has the old settings: end it or start it "
+                "again first."
+            ) from error
+
+
+def _role(name: str) -> str:
+    return f"sink-{name}"

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 from connector.model.errors import SchemaMismatch
 
-HEAD = "0010"
+HEAD = "0011"
 """The version that this code works with; a test compares it with the newest migration."""
 
 

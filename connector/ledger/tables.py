@@ -446,10 +446,12 @@ cursors = Table(
     Column("taken_at", Instant),
     Column("events_per_second", Float),
     Column("left_out", BigInteger),
+    Column("of_program", Boolean),
 )
 """How far each reader of the log has come: everything up to `position` was taken, and what `ahead`, a JSON array of
 later positions, names. `stopped`: it waits for a person. `events_per_second`: of its latest work, until `taken_at`.
-`left_out`: how many events were none for its platform."""
+`left_out`: how many events were none for its platform. `of_program`: no configuration names it, a host's program
+hands it over."""
 
 dead_letters = Table(
     "dead_letters",

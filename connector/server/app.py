@@ -42,7 +42,7 @@ class Server:
             unmatched = self._connector.kept(WhyKept.unmatched)
             draining = self._connector.worker_is_running()
             silences = self._connector.silences()
-            sinks = self._connector.sinks()
+            sinks = [each for each in self._connector.sinks() if each.is_configured]
         except ConnectorError as error:
             return Response(503, f"{error}\n".encode())
         lines = [

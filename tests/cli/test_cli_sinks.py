@@ -12,6 +12,7 @@ from connector_bloomreach.simulator import SIMULATOR
 from connector_bloomreach.simulator_options import BloomreachOptions
 from sending_kit import wait_until
 
+from connector import ConfigurationError, Connector, Event
 from connector.simulator import running
 
 
@@ -117,11 +118,91 @@ def test_what_is_refused_is_listed_replayed_and_given_up(desk: Desk, crm: Crm) -
     assert desk.json("sinks", "crm")["refused"] == []
 
 
+def test_a_sink_that_is_no_longer_configured_is_told_and_may_be_forgotten(desk: Desk, crm: Crm) -> None:
+    crm.configure(without_id="leave_out")
+    desk.write("people.csv", "to,customer_id,name\n+12015550100,c-1,Ada\n+12025550100,,Bo\n")
+    assert desk.send()["enqueued"] == 2
+    crm.configure()
+    desk.json("replay", "crm", "--since", "2026-01-01")
+    desk.people(1)
+    desk.send("--key", "another")
+    refused = desk.run("discard", "crm", "--forget")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "[sinks.crm] out of the configuration" in refused.stderr
+
+    desk.configure()
+    (state,) = desk.json("sinks")["sinks"]
+    assert (state["name"], state["is_configured"], state["of_program"], state["dead_letters"]) == (
+        ("crm", False, False, 1)
+    )
+    shown = desk.run("sinks", "crm")
+    assert (shown.exit_code, "no longer configured" in shown.stdout, "no customer_id" in shown.stdout) == (
+        0,
+        True,
+        True,
+    )
+    assert "connector discard crm --forget" in shown.stderr
+    for words in (
+        ["replay", "crm", "--refused"],
+        ["replay", "crm", "--since", "2026-01-01"],
+        ["sinks", "crm", "--resume"],
+    ):
+        result = desk.run(*words)
+        assert (result.exit_code, result.stdout) == (2, "") and "no longer configured" in result.stderr
+
+    assert desk.json("discard", "crm", "--forget") == {"sink": "crm", "discarded": 1, "forgotten": True}
+    assert desk.json("sinks")["sinks"] == []
+    assert desk.run("discard", "crm", "--forget").exit_code == 2, "nobody knows it any more"
+    crm.configure()
+    (anew,) = desk.json("sinks")["sinks"]
+    assert (anew["is_configured"], anew["lag"], anew["dead_letters"], anew["taken_at"]) == (True, 0, 0, None)
+
+
+def test_a_stopped_sink_that_is_no_longer_configured_alarms_nobody(desk: Desk, crm: Crm) -> None:
+    crm.configure(api_key_id="another")
+    desk.people(1)
+    desk.send()
+    assert desk.run("sinks").exit_code == 1
+    desk.configure()
+    result = desk.run("sinks")
+    assert (result.exit_code, "STOPPED" in result.stdout) == (0, False)
+
+
+def test_a_sink_of_a_program_counts_as_configured(desk: Desk) -> None:
+    happened: list[Event] = []
+
+    def program() -> Connector:
+        return Connector.from_config(
+            secrets=lambda reference: desk.environment[reference.removeprefix("env:")], on_event=happened.append
+        )
+
+    desk.people(1)
+    with program() as connector:
+        connector.deliver()
+        (own,) = connector.sinks()
+    desk.send("--wait")
+    (seen,) = desk.json("sinks")["sinks"]
+    assert (seen["name"], seen["is_configured"], seen["of_program"]) == ("on_event", True, True)
+    assert (own.is_configured, own.of_program) == (True, True)
+    assert "taken while your program works" in desk.run("sinks").stdout
+    refused = desk.run("discard", "on_event", "--forget")
+    assert (refused.exit_code, refused.stdout) == (2, "") and "--yes" in refused.stderr
+    with program() as connector:
+        with pytest.raises(ConfigurationError):
+            connector.forget_sink("on_event")
+        connector.deliver()
+    assert [event.id for event in happened] == [event["id"] for event in desk.json("events")], "it has lost nothing"
+    assert "on_event is forgotten" in desk.run("discard", "on_event", "--forget", "--yes").stdout
+    assert desk.json("sinks")["sinks"] == []
+
+
 def test_it_must_be_said_what_is_meant(desk: Desk, crm: Crm) -> None:
     for words in (
         ["replay", "crm"],
         ["replay", "crm", "1", "--refused"],
         ["discard", "crm"],
+        ["discard", "crm", "--refused", "--forget"],
+        ["discard", "erp", "--forget"],
         ["sinks", "--resume"],
         ["replay", "erp", "--refused"],
         ["discard", "erp", "--refused"],

@@ -5,15 +5,17 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from connector_jsonl import plugin as jsonl
 from receiving_kit import ADA, Api, Clock, address, call, connect, receipt, send_to, settings_of, sql
 
 from connector.connector import Connector
 from connector.extension.plugins import Plugins
 from connector.extension.sink import DeadLetter, Sink
-from connector.model.errors import SinkStopped
+from connector.model.errors import NotFound, SinkStopped, WorkerBusy
 from connector.model.event import Event, Status
 from connector.server.app import Server
 from connector.server.serve import serving
@@ -136,6 +138,49 @@ def test_how_sinks_do(tmp_path: Path, api: Api, clock: Clock) -> None:
         picky.is_locked = True
         send_to(connector, ADA)
         assert told() == {"waiting_events": 1, "refused_events": 1, "failures": 1, "stopped": 1}
+
+
+def test_only_sinks_that_are_configured_are_named(tmp_path: Path, api: Api, clock: Clock) -> None:
+    given: dict[str, Any] = {
+        "plugins": Plugins([api, jsonl], installed=False),
+        "secrets": lambda _: "s",
+        "clock": clock,
+    }
+    settings = settings_of(tmp_path)
+    log = {"log": {"sink": "jsonl", "path": str(tmp_path / "events.jsonl")}}
+
+    def named(connector: Connector) -> set[str]:
+        text = asyncio.run(call(Server(connector), "/metrics", method="GET")).body.decode()
+        return {value for _, labels in parsed(text) for label, value in labels if label == "sink"}
+
+    with Connector({**settings, "sinks": log}, sinks={"crm": Picky()}, **given) as program:
+        send_to(program, ADA)
+        assert named(program) == {"log", "crm"}
+    with Connector(settings, **given) as server:
+        assert named(server) == {"crm"}, "a program hands it over, whose sinks no configuration names"
+        assert server.forget_sink("crm") == 1
+        assert named(server) == set()
+        with pytest.raises(NotFound):
+            server.forget_sink("crm")
+
+
+def test_a_sink_that_is_forgotten_gets_nothing_from_a_process_that_still_has_it(
+    tmp_path: Path, api: Api, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    given: dict[str, Any] = {"plugins": Plugins([api], installed=False), "secrets": lambda _: "s", "clock": clock}
+    with (
+        Connector(settings_of(tmp_path), sinks={"crm": Picky()}, **given) as program,
+        Connector(settings_of(tmp_path), **given) as other,
+    ):
+        send_to(program, ADA)
+        with other.ledger.hold("sink-crm"), pytest.raises(WorkerBusy, match="just now"):
+            other.forget_sink("crm")
+        other.forget_sink("crm")
+        send_to(program, ADA)
+        assert program.sinks() == []
+    assert "The sink crm was forgotten" in caplog.text and "Traceback" not in caplog.text
+    with Connector(settings_of(tmp_path), sinks={"crm": Picky()}, **given) as program:
+        assert program.sinks()[0].lag == 0, "it begins anew"
 
 
 def test_names_that_need_care(tmp_path: Path, api: Api, clock: Clock) -> None:
