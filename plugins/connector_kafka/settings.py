@@ -18,7 +18,15 @@ class KafkaSettings(NeutralSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra={"dependentRequired": {"username": ["password"], "password": ["username"]}},
+        json_schema_extra={
+            "dependentRequired": {
+                "username": ["password"],
+                "password": ["username"],
+                "certificate_file": ["key_file"],
+                "key_file": ["certificate_file"],
+                "key_password": ["key_file"],
+            }
+        },
     )
 
     bootstrap_servers: Annotated[
@@ -51,6 +59,21 @@ class KafkaSettings(NeutralSettings):
             description="The certificates (PEM) that the brokers' are checked against; absent: those of this machine.",
         ),
     ] = None
+    certificate_file: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            title="Certificate file",
+            description="The certificate (PEM) that is shown to the brokers, with those between it and its CA behind "
+            "it, where the cluster wants one. Goes with key_file.",
+        ),
+    ] = None
+    key_file: Annotated[
+        str | None, Field(min_length=1, title="Key file", description="The key (PEM) of certificate_file.")
+    ] = None
+    key_password: Annotated[
+        Secret | None, Field(title="Key password", description="Opens key_file, where that is encrypted.")
+    ] = None
     sasl_mechanism: Annotated[
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
         Field(title="SASL mechanism", description="How user name and password are shown, where they are given."),
@@ -72,6 +95,16 @@ class KafkaSettings(NeutralSettings):
     def _together_or_not_at_all(self) -> "KafkaSettings":
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password are given together or not at all")
-        if self.ca_file is not None and not self.tls:
-            raise ValueError("ca_file is for tls, which is false")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file are given together or not at all")
+        if self.key_password is not None and self.key_file is None:
+            raise ValueError("key_password is for key_file, which is not given")
+        for name in self.files if not self.tls else ():
+            raise ValueError(f"{name} is for tls, which is false")
         return self
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files of certificates and keys that are named, by their settings."""
+        named = {"ca_file": self.ca_file, "certificate_file": self.certificate_file, "key_file": self.key_file}
+        return {name: path for name, path in named.items() if path is not None}

@@ -34,7 +34,8 @@ class Kafka(Sink):
     Settings: ClassVar[type[SinkSettings]] = KafkaSettings
     guidance = (
         "You need a topic, and where it has access control a user with the permission to write to it (Write and "
-        "Describe on the topic). The library comes with pip install 'campaign-connector[kafka]'."
+        "Describe on the topic). Where the cluster wants a certificate, it goes into certificate_file and key_file. "
+        "The library comes with pip install 'campaign-connector[kafka]'."
     )
     asked: ClassVar[Sequence[str]] = ("tls", "username", "password", "start")
 
@@ -73,13 +74,15 @@ class Kafka(Sink):
 
     def _made(self) -> "Topic":
         settings = self._settings
-        user = None
+        user = key_password = None
         try:
             if settings.username is not None and settings.password is not None:
                 user = settings.username.recent(), settings.password.recent()
+            if settings.key_password is not None:
+                key_password = settings.key_password.recent()
         except ConfigurationError as error:
             raise SinkStopped(str(error)) from error
-        made: Topic = _library().Topic(settings, user)
+        made: Topic = _library().Topic(settings, user, key_password)
         return made
 
     def check(self) -> list[CheckResult]:

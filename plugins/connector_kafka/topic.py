@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -50,6 +51,20 @@ REFUSING = frozenset(
 VAGUE = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._TIMED_OUT, KafkaError._TRANSPORT})
 """Why it is so was said before."""
 
+FILES = {
+    "ca_file": "ssl.ca.location",
+    "certificate_file": "ssl.certificate.location",
+    "key_file": "ssl.key.location",
+}
+"""Settings that name a file, by the library's names for them."""
+
+WRONG = {
+    "ca_file": "it holds no certificate",
+    "certificate_file": "it holds no certificate",
+    "key_file": "it holds no key, that of another certificate, or one that key_password doesn't open",
+}
+"""What the library means when it refuses such a file."""
+
 LONGEST_FOR_A_NEW_TOPIC_SECONDS = 10.0
 FIRST_LOOK_SECONDS = 0.5
 SILENT = "Kafka says nothing of the topic"
@@ -72,11 +87,14 @@ class Topic:
     After `write` has raised it is of no use any more.
     """
 
-    def __init__(self, settings: KafkaSettings, user: tuple[str, str] | None) -> None:
-        """`user`: name and password."""
+    def __init__(self, settings: KafkaSettings, user: tuple[str, str] | None, key_password: str | None) -> None:
+        """`user`: name and password; `key_password` opens the key of the certificate.
+
+        Raises `SinkStopped` where a file that the settings name can't be read.
+        """
         self._name = settings.topic
         self._timeout_seconds = settings.request_timeout_seconds
-        self._connection = {**_connection(settings, user), "error_cb": self._note}
+        self._connection = {**_connection(settings, user, key_password), "error_cb": self._note}
         self._producer: Producer | None = None
         self._words = ""
         """What the brokers, or the way to them, said last."""
@@ -196,7 +214,7 @@ class Topic:
         return NotTaken(f"{what}: {said}.")
 
 
-def _connection(settings: KafkaSettings, user: tuple[str, str] | None) -> dict[str, Any]:
+def _connection(settings: KafkaSettings, user: tuple[str, str] | None, key_password: str | None) -> dict[str, Any]:
     security = "SSL" if settings.tls else "PLAINTEXT"
     found: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
@@ -206,8 +224,15 @@ def _connection(settings: KafkaSettings, user: tuple[str, str] | None) -> dict[s
         "logger": logger,
         "security.protocol": security if user is None else f"SASL_{security}",
     }
-    if settings.ca_file is not None:
-        found["ssl.ca.location"] = settings.ca_file
+    for name, path in settings.files.items():
+        try:
+            # The library says of a file neither where it is nor why it can't be read.
+            with Path(path).open("rb"):
+                found[FILES[name]] = path
+        except OSError as error:
+            raise SinkStopped(f"{name} can't be read ({error.strerror}): {path}.") from error
+    if key_password is not None:
+        found["ssl.key.password"] = key_password
     if user is not None:
         found |= {"sasl.mechanism": settings.sasl_mechanism, "sasl.username": user[0], "sasl.password": user[1]}
     return found
@@ -217,11 +242,19 @@ def _made(client: type[_Client], settings: Mapping[str, Any]) -> _Client:
     try:
         return client(dict(settings))
     except KafkaException as error:
-        raise SinkStopped(f"These settings can't be used: {_said(error.args[0])}.") from error
+        said = _said(error.args[0])
+        for setting, words in WRONG.items():
+            if f"{setting} failed" in said:
+                path = settings[FILES[setting]]
+                raise SinkStopped(f"{setting} can't be used, as {words}: {path} ({said}).") from error
+        raise SinkStopped(f"These settings can't be used: {said}.") from error
 
 
 def _said(error: KafkaError) -> str:
-    return f"{error.str()} ({error.name()})".replace("\n", " ")
+    said = f"{error.str()} ({error.name()})".replace("\n", " ")
+    for setting, name in FILES.items():
+        said = said.replace(name, setting)
+    return said
 
 
 _open: dict[int, Producer] = {}

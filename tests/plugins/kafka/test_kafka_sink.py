@@ -209,11 +209,6 @@ def test_settings_that_make_no_sense_are_refused(
     assert "sinks.log" in str(caught.value)
 
 
-def test_a_certificate_file_that_is_not_there_is_told(host: Host, plan: Plan, cluster: Cluster) -> None:
-    (found,) = connected(host, plan, cluster, tls=True, ca_file="/nowhere/ca.pem").try_sink("log")[:1]
-    assert (found.result, "ca.location" in found.message) == ("wrong", True), found.message
-
-
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_lets_the_producer_of_its_parent_be(cluster: Cluster, sink: Kafka) -> None:
     assert sink.deliver(sample_events(2)) == []
