@@ -75,7 +75,8 @@ def deliver(database: Path, kind: str, target: str) -> dict[str, Any]:
     with Connector(settings(database, sinks), secrets=secret) as connector:
         connector.prepare()
         for sink in connector._sinks.values():
-            sink.calls_per_second = None
+            if isinstance(sink, Bloomreach):
+                sink.requests_per_second = None
         began = time.perf_counter()
         connector.deliver()
         seconds = time.perf_counter() - began

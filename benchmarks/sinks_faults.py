@@ -21,6 +21,7 @@ from pathlib import Path
 from answering import answering
 from connector_bloomreach.simulator import SIMULATOR
 from connector_bloomreach.simulator_options import BloomreachOptions
+from connector_bloomreach.sink import Bloomreach
 from pydantic_core import to_json
 from recipients import write_recipients
 from sinks import fill, secret, settings
@@ -77,7 +78,8 @@ def main() -> None:
             worker.wait()
         with Connector(given, secrets=secret) as connector:
             for sink in connector._sinks.values():
-                sink.calls_per_second = None
+                assert isinstance(sink, Bloomreach)
+                sink.requests_per_second = None
             while connector.sinks()[0].lag:
                 connector.resume_sink("crm")
                 connector.deliver()

@@ -8,6 +8,7 @@ import pytest
 from answering_api import answering
 
 from connector.http import MOST_WORDS_BYTES, Http
+from connector.model.errors import NotReached, NotTaken
 
 
 def test_no_address_is_written_into_the_log_of_a_host(caplog: pytest.LogCaptureFixture) -> None:
@@ -38,3 +39,43 @@ def test_of_what_a_platform_says_no_more_is_read_than_words_need(encoded: bool) 
         answer = http.client(api.url).post_events("/hook", b"{}", {})
         http.close()
     assert (answer.status, len(answer.body)) == (200, MOST_WORDS_BYTES)
+
+
+@pytest.mark.parametrize("post", ["post_once", "post_events"])
+def test_what_is_posted_goes_through_the_proxy_of_the_environment(post: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Http()
+    with answering() as api:
+        api.will(200, b"{}")
+        monkeypatch.setenv("http_proxy", api.url)
+        monkeypatch.setenv("no_proxy", "inside.example")
+        client = http.client("http://platform.example/track")
+        asked = {
+            "post_once": lambda: client.post_once("/a", b"{}"),
+            "post_events": lambda: client.post_events("/a", b"{}", {}),
+        }
+        assert asked[post]().status == 200
+        http.close()
+        (seen,) = api.seen
+    assert (seen.headers["host"], seen.path) == ("platform.example", "/track/a")
+
+
+def test_a_header_that_is_given_stands_in_place_of_the_usual_one() -> None:
+    http = Http()
+    with answering() as api:
+        api.will(200, b"{}")
+        http.client(api.url).post_events("/hook", b"{}", {"content-type": "application/cloudevents+json"})
+        http.close()
+        (seen,) = api.seen
+    assert seen.headers["content-type"] == "application/cloudevents+json"
+
+
+def test_a_client_that_is_closed_posts_nothing() -> None:
+    http = Http()
+    with answering() as api:
+        client = http.client(api.url)
+        http.close()
+        with pytest.raises(NotReached):
+            client.post_once("/batches", b"{}")
+        with pytest.raises(NotTaken):
+            client.post_events("/hook", b"{}", {})
+        assert api.seen == []

@@ -4,6 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
@@ -17,7 +18,7 @@ from connector.ledger import log
 from connector.ledger.database import Ledger
 from connector.ledger.receiving import receiver_is_there
 from connector.ledger.tables import Task, batches
-from connector.model.errors import ConfigurationError, ConnectorError, NotTaken, SinkStopped, without_words
+from connector.model.errors import ConfigurationError, ConnectorError, LedgerError, NotTaken, SinkStopped, without_words
 from connector.model.event import Event
 
 logger = logging.getLogger("connector.delivery")
@@ -125,6 +126,8 @@ class _Turn:
         self._failures = cursor.failures
         self._at = self._saved = Cursor(cursor.position, ahead=cursor.ahead)
         self._dead: list[DeadLetter] = []
+        self._read: tuple[int, float, Sequence[Event]] = (cursors.BEGINNING - 1, 0.0, ())
+        """What was read ahead: behind which position, how long to rest for it, and the events."""
         self._began = time.monotonic()
         self._save_at = self._began + SAVE_SECONDS
         self.taken = 0
@@ -135,13 +138,12 @@ class _Turn:
         if self._at.position >= end:
             return False
         before = self._computed_seconds()
-        with self._ledger.read() as connection:
-            rest = self._rest(connection)
-            limit = PAGE_BESIDE_OTHERS if rest else PAGE
-            found = log.read(connection, after=self._at.position, limit=limit)
+        after, rest, found = self._read
+        if after != self._at.position:
+            after, rest, found = self._read_after(self._at.position)
         if not found:
             return False
-        page = _Page(found, self._at.position, self._at.ahead)
+        page = _Page(found, after, self._at.ahead)
 
         def note(handed: Handed) -> None:
             self._at = Cursor(page.position, ahead=page.ahead)
@@ -149,9 +151,22 @@ class _Turn:
             if time.monotonic() >= self._save_at:
                 self.save()
 
-        self._hand(page, note)
+        def read_on() -> None:
+            following = found[-1].position
+            if self._read[0] < following < end:
+                # What goes wrong here does so again where it is told.
+                with suppress(LedgerError):
+                    self._read = self._read_after(following)
+
+        self._hand(page, note, read_on)
         time.sleep(rest * (self._computed_seconds() - before))
         return True
+
+    def _read_after(self, position: int) -> tuple[int, float, Sequence[Event]]:
+        with self._ledger.read() as connection:
+            rest = self._rest(connection)
+            limit = PAGE_BESIDE_OTHERS if rest else PAGE
+            return position, rest, log.read(connection, after=position, limit=limit)
 
     def _computed_seconds(self) -> float:
         return time.thread_time() + self._hands.elsewhere_seconds
@@ -223,16 +238,16 @@ class _Turn:
         self._hand(page, note)
         return True
 
-    def _hand(self, page: _Page, note: Callable[[Handed], None]) -> None:
+    def _hand(self, page: _Page, note: Callable[[Handed], None], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Hand a page over; `note` is called with what is newly done."""
+        waiting = page.waiting
         try:
-            wanted = [self._choice.shown(event) for event in page.waiting if self._choice.wants(event)]
+            wanted = [self._choice.shown(event) for event in waiting if self._choice.wants(event)]
         except ConfigurationError as error:
             self._fail(SinkStopped(str(error)))
             return
-        passed_over = {event.position for event in page.waiting} - {event.position for event in wanted}
-        page.take(passed_over)
-        if passed_over:
+        if len(wanted) < len(waiting):
+            page.take({event.position for event in waiting} - {event.position for event in wanted})
             note(Handed())
 
         def after(new: Handed) -> None:
@@ -243,7 +258,7 @@ class _Turn:
             note(new)
 
         tries_first = self._failures > 0 and self.taken == 0
-        handed = self._hands.hand(wanted, tries_first=tries_first, after=after)
+        handed = self._hands.hand(wanted, tries_first=tries_first, after=after, meanwhile=meanwhile)
         if handed.error is not None:
             self._fail(handed.error)
 

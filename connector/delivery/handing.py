@@ -45,10 +45,18 @@ class Hands:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def hand(self, events: Sequence[Event], *, tries_first: bool, after: Callable[[Handed], object]) -> Handed:
+    def hand(
+        self,
+        events: Sequence[Event],
+        *,
+        tries_first: bool,
+        after: Callable[[Handed], object],
+        meanwhile: Callable[[], object],
+    ) -> Handed:
         """Hand events over, those of one message in order; `after` is called now and then with what is newly done.
 
-        With `tries_first` the first call is made alone: whether the sink is well again is not known.
+        `meanwhile` is called while this waits for calls in other threads. With `tries_first` the first call is made
+        alone: whether the sink is well again is not known.
         """
         handed = Handed()
         for wave in self._waves(events, tries_first):
@@ -60,6 +68,7 @@ class Hands:
                 if self._pool is None:
                     self._pool = ThreadPoolExecutor(self._sink.parallel, thread_name_prefix="connector-sink-call")
                 calls = [self._pool.submit(self._call_elsewhere, part, handed) for part in wave]
+                meanwhile()
                 for call in as_completed(calls):
                     call.result()
                     after(self._newly_done(handed))
@@ -125,7 +134,7 @@ class Hands:
         time.sleep(max(0.0, begins - time.monotonic()))
 
     def _checked(self, answer: object, part: Sequence[Event]) -> list[DeadLetter]:
-        if answer is None:
+        if answer is None or answer == []:
             return []
         if isinstance(answer, list | tuple) and all(isinstance(each, DeadLetter) for each in answer):
             positions = {event.position for event in part}

@@ -35,10 +35,7 @@ class NeutralSettings(SinkSettings):
 
 def told(event: Event, properties: Mapping[str, str]) -> dict[str, Any]:
     """The fields of an event that have a value, by the names that they get."""
-    found = {}
-    for field in FIELDS:
-        value = getattr(event, field)
-        name = properties.get(field, field)
-        if name and value is not None and value != {}:
-            found[name] = value
-    return found
+    found = {field: value for field, value in vars(event).items() if value is not None and value != {}}
+    if not properties:
+        return found
+    return {name: value for field, value in found.items() if (name := properties.get(field, field))}

@@ -3,8 +3,8 @@
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select
@@ -185,21 +185,6 @@ def before(connection: Connection, at: datetime) -> int:
     return end(connection) if first is None else first * STRIDE - 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What the events of one row of the log have in common: read once, as a row may be a block of a thousand."""
-
-    told: dict[str, Any]
-    """As an `Event` names it."""
-    first_position: int
-    dispatch: int
-    metadata: dict[str, Any]
-    """The campaign's."""
-    counts_parts: bool
-    """Whether the parts are our own count where the provider gave none."""
-    payload: str | None
-
-
 class _Context:
     """The immutable rows that a page of the log is joined with, each read once."""
 
@@ -216,14 +201,14 @@ class _Context:
             (row.dispatch, row.shape): row.sender
             for row in connection.execute(select(shapes).where(shapes.c.dispatch.in_(numbers)))
         }
-        self._messages: dict[tuple[int, int], Row[Any]] = {}
+        self._messages: dict[tuple[int, int], Sequence[Any]] = {}
         single: dict[int, list[int]] = {}
         for row in rows:
             if row.dispatch is not None and row.ordinal is not None and row.last is None:
                 single.setdefault(row.dispatch, []).append(row.ordinal)
         for dispatch, ordinals in single.items():
             for start in range(0, len(ordinals), 500):
-                query = select(messages).where(
+                query = select(*_OF_MESSAGE).where(
                     messages.c.dispatch == dispatch, messages.c.ordinal.in_(ordinals[start : start + 500])
                 )
                 for message in connection.execute(query):
@@ -236,94 +221,108 @@ class _Context:
             batch = self._connection.execute(select(batches).where(batches.c.number == row.batch)).one()
             before = members(batch)
         elif row.last is not None:
-            before = _skipped(row)
-        shared = self._shared(row)
-        if before is None:
-            return self._event(shared, 0, message)
-        earlier = before.where(messages.c.ordinal < message.ordinal).order_by(None).subquery()
-        place = self._connection.scalar(select(func.count()).select_from(earlier)) or 0
-        return self._event(shared, place, message, comment=message.reason if row.batch is None else None)
+            before = select(messages).where(_skipped(row.dispatch, row.ordinal, row.last))
+        place = 0
+        if before is not None:
+            earlier = before.where(messages.c.ordinal < message.ordinal).order_by(None).subquery()
+            place = self._connection.scalar(select(func.count()).select_from(earlier)) or 0
+        (event,) = self._told(row, [_of_message(message)], place)
+        return event
 
     def events(self, row: Row[Any], start: int, limit: int) -> Iterator[Event]:
         """Up to `limit` events of a row of the log, from a place in it."""
-        shared = self._shared(row)
+        page = {"start": start, "most": limit}
         if row.batch is not None:
             batch = self._connection.execute(select(batches).where(batches.c.number == row.batch)).one()
-            page = members(batch).offset(start).limit(limit)
-            for place, message in enumerate(self._connection.execute(page), start):
-                yield self._event(shared, place, message)
-        elif row.last is not None:
-            page = _skipped(row).offset(start).limit(limit)
-            for place, message in enumerate(self._connection.execute(page), start):
-                yield self._event(shared, place, message, comment=message.reason)
-        elif start == 0:
-            yield self._event(shared, 0, self._messages.get((row.dispatch, row.ordinal)))
+            return self._told(row, self._connection.execute(_MEMBERS_TOLD, range_of(batch) | page).all(), start)
+        if row.last is not None:
+            skipped = {"dispatch": row.dispatch, "first": row.ordinal, "last": row.last}
+            return self._told(row, self._connection.execute(_SKIPPED_TOLD, skipped | page).all(), start)
+        if start:
+            return iter(())
+        message = self._messages.get((row.dispatch, row.ordinal))
+        return iter([Event.of(self._shared(row))]) if message is None else self._told(row, [message], 0)
 
-    def _shared(self, row: Row[Any]) -> "_Shared":
+    def _shared(self, row: Row[Any]) -> dict[str, Any]:
+        """What the events of one row of the log have in common: it may be a block of a thousand."""
         dispatch = None if row.dispatch is None else self._dispatches[row.dispatch]
-        return _Shared(
-            told={
-                "id": row.event_id,
-                "kind": EventKind(row.kind),
-                "status": Status(row.status),
-                "occurred_at": row.occurred_at,
-                "recorded_at": row.recorded_at,
-                "integration": row.integration,
-                "dispatch": None if dispatch is None else dispatch.id,
-                "campaign_id": None if dispatch is None else dispatch.campaign_id,
-                "campaign_name": None if dispatch is None else dispatch.campaign_name,
-                "recipient": row.recipient,
-                "sender": row.sender,
-                "number_of_message_parts": row.number_of_message_parts,
-                "status_code": row.status_code,
-                "status_code_source": row.status_code_source and StatusCodeSource(row.status_code_source),
-                "error": row.error,
-                "comment": row.comment,
-                "raw_status": row.raw_status,
-                "operator": row.operator,
-                "encoding": row.encoding,
-                "channel": row.channel,
-                "text": row.text,
-            },
-            first_position=row.number * STRIDE,
-            dispatch=row.dispatch,
-            metadata={} if dispatch is None else self._campaign_metadata[dispatch.number],
-            counts_parts=row.kind == EventKind.message and row.status != Status.skipped,
-            payload=row.payload,
-        )
+        return {
+            "id": row.event_id,
+            "position": row.number * STRIDE,
+            "kind": EventKind(row.kind),
+            "status": Status(row.status),
+            "occurred_at": row.occurred_at,
+            "recorded_at": row.recorded_at,
+            "integration": row.integration,
+            "dispatch": None if dispatch is None else dispatch.id,
+            "campaign_id": None if dispatch is None else dispatch.campaign_id,
+            "campaign_name": None if dispatch is None else dispatch.campaign_name,
+            "message_id": None,
+            "recipient": row.recipient,
+            "sender": row.sender,
+            "customer_id": None,
+            "metadata": {} if dispatch is None else self._campaign_metadata[dispatch.number].copy(),
+            "number_of_message_parts": row.number_of_message_parts,
+            "status_code": row.status_code,
+            "status_code_source": row.status_code_source and StatusCodeSource(row.status_code_source),
+            "error": row.error,
+            "comment": row.comment,
+            "raw_status": row.raw_status,
+            "operator": row.operator,
+            "encoding": row.encoding,
+            "channel": row.channel,
+            "text": row.text,
+            "payload": json.loads(row.payload) if row.payload else {},
+        }
 
-    def _event(self, shared: "_Shared", place: int, message: Row[Any] | None, comment: str | None = None) -> Event:
-        told = shared.told.copy()
-        told["position"] = shared.first_position + place
-        metadata = shared.metadata.copy()
-        if message is not None:
-            name = told["message_id"] = message_id(told["dispatch"], message.ordinal)
-            told["customer_id"] = message.customer_id
-            if told["id"] is None:
-                told["id"] = event_id(name, told["status"])
+    def _told(self, row: Row[Any], found: Sequence[Sequence[Any]], start: int) -> Iterator[Event]:
+        """The events of messages in one row of the log, from a place in it; millions come this way."""
+        shared = self._shared(row)
+        id_, dispatch, status = shared["id"], shared["dispatch"], shared["status"]
+        counts_parts = row.kind == EventKind.message and status != Status.skipped
+        is_block_of_skipped = row.last is not None and row.batch is None
+        own_parts = shared["number_of_message_parts"] is None and counts_parts
+        for position, message in enumerate(found, shared["position"] + start):
+            ordinal, shape, address, customer_id, parts, metadata, reason = message
+            told = shared.copy()
+            told["position"] = position
+            name = told["message_id"] = message_id(dispatch, ordinal)
+            told["customer_id"] = customer_id
+            if id_ is None:
+                told["id"] = event_id(name, status)
             if told["sender"] is None:
-                told["sender"] = self._senders.get((shared.dispatch, message.shape))
+                told["sender"] = self._senders.get((row.dispatch, shape))
             if told["recipient"] is None:
-                told["recipient"] = message.address
-            if told["number_of_message_parts"] is None and shared.counts_parts:
-                told["number_of_message_parts"] = message.parts
-            if message_metadata := message.metadata:
-                metadata |= json.loads(message_metadata)
-        if comment is not None:
-            told["comment"] = comment
-        return Event(**told, metadata=metadata, payload=json.loads(shared.payload) if shared.payload else {})
+                told["recipient"] = address
+            if own_parts:
+                told["number_of_message_parts"] = parts
+            if is_block_of_skipped and reason is not None:
+                told["comment"] = reason
+            told["metadata"] = shared["metadata"] | json.loads(metadata) if metadata else shared["metadata"].copy()
+            told["payload"] = shared["payload"].copy()
+            yield Event.of(told)
 
 
-def _skipped(row: Row[Any]) -> Select[Any]:
-    """The messages that a row of the log tells as skipped, in order."""
-    return (
-        select(messages)
-        .where(
-            messages.c.dispatch == row.dispatch,
-            messages.c.ordinal.between(row.ordinal, row.last),
-            messages.c.state == MessageState.skipped,
-        )
-        .order_by(messages.c.ordinal)
+_OF_MESSAGE = (
+    messages.c.ordinal,
+    messages.c.shape,
+    messages.c.address,
+    messages.c.customer_id,
+    messages.c.parts,
+    messages.c.metadata,
+    messages.c.reason,
+)
+"""What an event tells of its message."""
+
+_of_message = attrgetter(*(column.name for column in _OF_MESSAGE))
+
+
+def _skipped(dispatch: Any, first: Any, last: Any) -> ColumnElement[bool]:
+    """The messages that a row of the log tells as skipped."""
+    return and_(
+        messages.c.dispatch == dispatch,
+        messages.c.ordinal.between(first, last),
+        messages.c.state == MessageState.skipped,
     )
 
 
@@ -336,12 +335,22 @@ def _members(dispatch: Any, first: Any, last: Any, shape: Any) -> ColumnElement[
     )
 
 
+_A_BATCH = _members(bindparam("dispatch"), bindparam("first"), bindparam("last"), bindparam("shape"))
+
 MEMBERS_TO_SEND = (
-    select(messages.c.address, messages.c.content, messages.c.ordinal)
-    .where(_members(bindparam("dispatch"), bindparam("first"), bindparam("last"), bindparam("shape")))
-    .order_by(messages.c.ordinal)
+    select(messages.c.address, messages.c.content, messages.c.ordinal).where(_A_BATCH).order_by(messages.c.ordinal)
 )
 """What of a batch's messages is sent, for `range_of` a batch; built once, as it is used for every batch."""
+
+
+def _page(of: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(*_OF_MESSAGE).where(of).order_by(messages.c.ordinal).offset(bindparam("start")).limit(bindparam("most"))
+    )
+
+
+_MEMBERS_TOLD = _page(_A_BATCH)
+_SKIPPED_TOLD = _page(_skipped(bindparam("dispatch"), bindparam("first"), bindparam("last")))
 
 
 def range_of(batch: Row[Any]) -> dict[str, Any]:

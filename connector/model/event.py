@@ -1,14 +1,17 @@
 """Campaign events: immutable facts, in the platform's words."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha1
-from typing import Any
+from typing import Any, Self
 
 EVENT_NAMESPACE = uuid.UUID("5f0c6f0e-0c1a-5d0b-9a5e-6f6a2c3b7d10")
 _NAMESPACE = EVENT_NAMESPACE.bytes
+_VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
+"""A UUID's digit whose first two bits say how to read it, by the digit of the hash."""
 
 
 class Status(StrEnum):
@@ -108,7 +111,7 @@ class SkipReason(StrEnum):
     """The person has not written lately, and the channel would let through only an approved template."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """One campaign event with everything that is known of it."""
 
@@ -143,6 +146,14 @@ class Event:
     payload: dict[str, Any] = field(default_factory=dict)
     """The provider's words as they came."""
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """An event with all of its fields, by their names."""
+        event = cls.__new__(cls)
+        # Past its being frozen, a field at a time, a class's own way takes ten times as long.
+        object.__setattr__(event, "__dict__", told)
+        return event
+
 
 def message_id(dispatch_id: str, ordinal: int) -> str:
     """The id of the message of one row: dispatch id and row."""
@@ -151,12 +162,9 @@ def message_id(dispatch_id: str, ordinal: int) -> str:
 
 def event_id(message: str, status: str) -> str:
     """The id of a message's event, a UUIDv5: the same whether it was called back or polled."""
-    # The library's own uuid5 takes thrice as long, and was a fifth of what reading the log costs.
-    digest = bytearray(sha1(_NAMESPACE + f"{message}:{status}".encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    # The library's own uuid5 takes four times as long, and was a fifth of what reading the log costs.
+    text = sha1(_NAMESPACE + f"{message}:{status}".encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def provider_event_id(integration_id: str, provider_id: str, status: str) -> str:

@@ -19,7 +19,7 @@ class Seen:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
-    """Names in lower case."""
+    """Names in lower case; one that stands there more than once has all values, with commas."""
     body: bytes
     asked: str = ""
     """The whole query, as it came."""
@@ -68,7 +68,7 @@ def answering() -> Iterator[Api]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             address = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
             seen = Seen(self.command, address.path, query, headers, body, address.query)
             status, content, extra = told.by_path.get(address.path, told).take(seen)
             if status == 0:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
 from connector.http import Http
 from connector.model.errors import ConfigurationError, NotTaken, ReadFailed, SinkStopped
-from connector.model.event import Event
+from connector.model.event import Event, Status
 from connector_bloomreach.answers import Invalid, forbids_the_event_type, refusals
 from connector_bloomreach.pace import Pace
 from connector_bloomreach.settings import METADATA, BloomreachSettings
@@ -25,8 +25,8 @@ NUMBER = re.compile(r"[0-9]{7,15}|[0-9a-f]{64}")
 ALIKE = 3
 """Where so many events are refused alike, each by a request of its own, and no other is taken, it is not they."""
 
-Call = tuple[Event, dict[str, Any]]
-"""An event, and the command that tracks it."""
+Call = tuple[Event, bytes]
+"""An event, and the command that tracks it, in JSON."""
 
 
 class Bloomreach(Sink):
@@ -58,10 +58,11 @@ class Bloomreach(Sink):
         self._metadata = [
             (field.removeprefix(METADATA), name) for field, name in names.items() if field.startswith(METADATA)
         ]
-        self._values = settings.values
+        self._values = {status: settings.values.get(status, status.value) for status in Status}
         self._client = http.client(settings.base_url, timeout_seconds=settings.request_timeout_seconds)
         self._project = f"/track/v2/projects/{settings.project_token}"
-        self.calls_per_second = settings.requests_per_second
+        self.requests_per_second: float | None = settings.requests_per_second
+        """Of requests, not of calls: where one is refused as a whole, its halves are requests as well."""
         self._pace = Pace()
         self._ended = threading.Event()
         self._had: set[str] = set()
@@ -72,26 +73,29 @@ class Bloomreach(Sink):
         calls: list[Call] = []
         for event in events:
             ids = self._ids(event.recipient, event.customer_id, event.metadata)
-            properties = self._properties(event)
-            wrong = _too_long(properties)
             if not ids:
                 reason = f"This event has {self._missing()}, so its customer isn't known."
                 # Who was sent to has an ID; somebody who only wrote may be nobody's customer.
                 left_out = self._settings.without_id == "leave_out" or event.message_id is None
                 dead.append(DeadLetter(event, reason, left_out))
-            elif wrong is not None:
+                continue
+            properties = self._properties(event)
+            command = to_json(self._command(event, ids, properties))
+            wrong = _too_long(properties) if len(command) >= MAX_VALUE_BYTES else None
+            if wrong is not None:
                 dead.append(DeadLetter(event, f"The property {wrong} is longer than 16 KB."))
             else:
-                calls.append((event, self._command(event, ids, properties)))
+                calls.append((event, command))
         return dead + self._send(calls)
 
     def _send(self, calls: list[Call]) -> list[DeadLetter]:
-        new = [call for call in calls if call[0].id not in self._had]
+        new = [call for call in calls if call[0].id not in self._had] if self._had else calls
         reasons = self._reasons(new, self._ended) if new else []
         wrong = [str(reason) for reason in reasons if isinstance(reason, Invalid)]
         if len(wrong) == len(calls) >= ALIKE and len(set(wrong)) == 1:
             raise SinkStopped(f"Bloomreach refuses every request, whatever event is in it ({wrong[0]}).")
-        self._had.difference_update(event.id for event, _ in calls)
+        if self._had:
+            self._had.difference_update(event.id for event, _ in calls)
         return [
             DeadLetter(event, str(reason))
             for (event, _), reason in zip(new, reasons, strict=True)
@@ -105,23 +109,29 @@ class Bloomreach(Sink):
         except Invalid as error:
             if len(calls) == 1:
                 return [error]
-            # Which of them is to blame isn't said.
-            half = len(calls) // 2
-            return self._reasons(calls[:half], ended) + self._reasons(calls[half:], ended)
+        # Which of them is to blame isn't said.
+        half = len(calls) // 2
+        reasons = self._reasons(calls[:half], ended)
+        self._note(calls[:half], reasons)
+        return reasons + self._reasons(calls[half:], ended)
 
     def _post(self, calls: list[Call], ended: threading.Event) -> list[str | None]:
         """One request; of each event, why it was refused. Raises as `refusals`."""
-        if not self._pace.wait(self.calls_per_second, ended):
+        if not self._pace.wait(self.requests_per_second, ended):
             raise NotTaken("The sink was closed.")
-        body = to_json({"commands": [command for _, command in calls]})
+        body = b'{"commands":[%b]}' % b",".join([command for _, command in calls])
         answer = self._client.post_events(f"{self._project}/batch", body, self._authorization())
         reasons = refusals(answer, len(calls))
-        self._had.update(event.id for (event, _), reason in zip(calls, reasons, strict=True) if reason is None)
-        for reason in filter(forbids_the_event_type, reasons):
+        for reason in filter(forbids_the_event_type, filter(None, reasons)):
+            self._note(calls, reasons)
             raise SinkStopped(
                 f"Bloomreach refused the event type: {reason}. Allow it to the API group, or mend event_type."
             )
         return reasons
+
+    def _note(self, calls: list[Call], reasons: Sequence[object]) -> None:
+        """Keep in mind what was taken, as others of its call may fail yet."""
+        self._had.update(event.id for (event, _), reason in zip(calls, reasons, strict=True) if reason is None)
 
     def _command(self, event: Event, ids: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -137,12 +147,13 @@ class Bloomreach(Sink):
 
     def _properties(self, event: Event) -> dict[str, Any]:
         properties = self._constant.copy()
+        told = vars(event)
         for field, name in self._fields:
-            value = getattr(event, field)
+            value = told[field]
             if value is not None:
                 properties[name] = value
         if self._status is not None:
-            properties[self._status] = self._values.get(event.status, event.status.value)
+            properties[self._status] = self._values[event.status]
         for key, name in self._metadata:
             value = event.metadata.get(key)
             if value is not None:
@@ -151,18 +162,17 @@ class Bloomreach(Sink):
 
     def _ids(self, recipient: str | None, customer_id: str | None, metadata: Mapping[str, Any]) -> dict[str, str]:
         """The customer's IDs: a value has at least one letter or digit."""
-        number = recipient if recipient and NUMBER.fullmatch(recipient) else None
         ids = {}
         for name, source in self._settings.customer_ids.items():
             value: Any
             if source == "customer_id":
                 value = customer_id
-            elif source == "recipient":
-                value = number
-            elif source == "recipient_with_plus":
-                value = number and f"+{number}"
-            else:
+            elif source.startswith(METADATA):
                 value = metadata.get(source.removeprefix(METADATA))
+            elif recipient is None or not NUMBER.fullmatch(recipient):
+                value = None
+            else:
+                value = f"+{recipient}" if source == "recipient_with_plus" else recipient
             if value is not None and any(map(str.isalnum, str(value))):
                 ids[name] = str(value)
         return ids

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
-from cloudevents.core.bindings.kafka import to_structured_event
+from cloudevents.core.bindings.kafka import to_structured
 
 from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
-from connector.extension.cloud_event import cloud_event
+from connector.extension.cloud_event import CloudEventJson, cloud_event
 from connector.http import Http
 from connector.model.errors import ConfigurationError, NotTaken, SinkStopped
 from connector.model.event import Event
@@ -66,8 +66,9 @@ class Kafka(Sink):
         return [DeadLetter(event, reason) for event, reason in zip(events, reasons, strict=True) if reason is not None]
 
     def _record(self, make: "type[Record]", event: Event) -> "Record":
-        message = to_structured_event(
+        message = to_structured(
             cloud_event(event, self._settings.properties, self._settings.source),
+            CloudEventJson(),
             key_mapper=lambda _: event.message_id or event.id,
         )
         return make(str(message.key).encode(), message.value, message.headers)

@@ -141,7 +141,8 @@ class Topic:
                     # Too long to travel.
                     ended(place, error.args[0])
             while len(ends) < len(records) and self._final is None:
-                producer.poll(1.0)
+                # Unlike polling it sends the last ones at once.
+                producer.flush(1.0)
         except KafkaException as error:
             self._final = error.args[0]
         failed = [error for error in ends.values() if error is not None and error.code() not in REFUSING]

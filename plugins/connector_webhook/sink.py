@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from cloudevents.core.bindings.http import to_structured_event
+from cloudevents.core.bindings.http import to_structured
 from pydantic_core import to_json
 from standardwebhooks.webhooks import Webhook
 
 from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
-from connector.extension.cloud_event import cloud_event, type_of
+from connector.extension.cloud_event import CloudEventJson, cloud_event, type_of
 from connector.extension.neutral import told
 from connector.http import Http
 from connector.model.errors import ConfigurationError, NotTaken, SinkStopped
@@ -84,7 +84,7 @@ class WebhookSink(Sink):
         if settings.body == "event":
             data = told(event, settings.properties)
             return {}, to_json({"type": type_of(event), "timestamp": event.occurred_at, "data": data})
-        message = to_structured_event(cloud_event(event, settings.properties, settings.source))
+        message = to_structured(cloud_event(event, settings.properties, settings.source), CloudEventJson())
         return message.headers, message.body
 
     def _signed(self, event_id: str, body: bytes) -> dict[str, str]:
