@@ -58,9 +58,9 @@ class Readers:
             threading.Thread(target=self._read, args=(name, sink, block_ended, halted), name=f"connector-sink-{name}")
             for name, sink in sinks.items()
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             yield
             if last_seconds is not None:
                 last = time.monotonic() + last_seconds
@@ -72,7 +72,9 @@ class Readers:
             halt.set()
             block_ended.set()
             for thread in threads:
-                thread.join()
+                # Not every one was started, where the system had no thread left or Ctrl-C came.
+                if thread.is_alive():
+                    thread.join()
 
     def _read(self, name: str, sink: Sink, block_ended: threading.Event, halted: Callable[[], bool]) -> None:
         while not halted():
