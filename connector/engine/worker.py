@@ -66,12 +66,13 @@ class Worker:
         stop: threading.Event | None = None,
         max_seconds: float | None = None,
     ) -> None:
-        """Do what is due until `until` says so while nothing is being sent, or `stop` is set, or time is up.
+        """Do what is due until `until` says so, or `stop` is set, or time is up.
 
         What is under way is finished first, but for polls: those are broken off, and taken up another time.
         Raises `WorkerBusy` when another process drains this ledger.
         """
         ends = None if max_seconds is None else time.monotonic() + max_seconds
+        asked_at = time.monotonic()
         self._leaving.clear()
         with self._desk.ledger.hold(ROLE):
             # Another process may have sent since.
@@ -84,10 +85,15 @@ class Worker:
                     while not (stop is not None and stop.is_set()) and (ends is None or time.monotonic() < ends):
                         self._wake.clear()
                         looked_at = self._desk.clock()
-                        if self._start(pool, until):
+                        started = self._start(pool, until)
+                        idles = not started and not self._at(Task.send)
+                        # Where others add all the time it never idles, and it may be over all the same.
+                        if idles or time.monotonic() >= asked_at + IDLE_SECONDS:
+                            if until():
+                                break
+                            asked_at = time.monotonic()
+                        if started:
                             continue
-                        if not self._at(Task.send) and until():
-                            break
                         self._wake.wait(self._idle_seconds(looked_at) if stop is None or not stop.is_set() else 0)
                 finally:
                     self._leaving.set()
@@ -106,8 +112,8 @@ class Worker:
 
     def nothing_is_due(self) -> bool:
         """Whether there is nothing to do just now; what is paused, or has to wait, isn't due."""
-        if self._at(Task.poll) or self._at(REPLIES):
-            # A poll that nobody waits for is broken off.
+        if self._at(Task.send) or self._at(Task.poll) or self._at(REPLIES):
+            # What is being sent may leave more to do, and a poll that nobody waits for is broken off.
             return False
         now = self._desk.clock()
         with self._desk.ledger.read() as connection:

@@ -1,8 +1,9 @@
-"""Whoever sends stays until a copy that was sent again has been looked up once more, without waiting for reports."""
+"""Whoever sends stays for a last look at a copy that was sent again, and not for reports or for other dispatches."""
 
+import threading
 from datetime import UTC, datetime
 
-from sending_kit import CAMPAIGN, Clock, Host, agrees, closes, people, time_passing, warm_up
+from sending_kit import CAMPAIGN, Clock, Host, Posted, agrees, closes, people, time_passing, warm_up
 
 TRACKING = {"doubt_window_seconds": 0, "resend_lead_seconds": 120}
 
@@ -24,4 +25,40 @@ def test_who_sends_stays_for_the_last_look_at_a_copy(host: Host) -> None:
     report = dispatch.report()
     assert (report.enqueued, report.open) == (3, 3)
     assert plan.account()["accepted_more"] == 0
+    assert closes(report) and agrees(connector)
+
+
+def test_who_sends_does_not_stay_for_what_is_added_to_others_meanwhile(host: Host) -> None:
+    """Of the open dispatch something is always on its way: each request ends once the next has begun."""
+    plan = host.plan()
+    connector = host.connector(plan)
+    orders = connector.open({"name": "orders", "sender": "Orders", "message": {"text": "Hello"}}, key="orders")
+    over = threading.Event()
+    begun = [threading.Event()]
+
+    def ordered(posted: Posted) -> None:
+        if posted.content["from"] != "Orders":
+            return
+        begun[-1].set()
+        begun.append(following := threading.Event())
+        if not over.is_set():
+            orders.add({"to": "+12015550199"}, key=str(len(begun)))
+            # Nobody begins the last one.
+            following.wait(2)
+
+    plan.when_posted = ordered
+    orders.add({"to": "+12015550199"}, key="first")
+    # It is due, and leaves before what is sent now.
+    host.clock.advance(1)
+    sender = threading.Thread(target=lambda: connector.send(CAMPAIGN, people(3), key="spring"))
+    try:
+        sender.start()
+        sender.join(60)
+        assert not sender.is_alive()
+    finally:
+        over.set()
+        sender.join()
+    assert begun[0].is_set()
+    report = connector.dispatch("spring").report()
+    assert (report.enqueued, report.waiting) == (3, 0)
     assert closes(report) and agrees(connector)
