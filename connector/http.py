@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -363,7 +364,7 @@ class Client:
             raise httpx.TransportError("closed")
         request = httpx.Request(
             "POST",
-            self.base_url + path,
+            _url(self.base_url + path),
             content=content,
             headers={**self._headers, **headers},
             extensions={"timeout": self._timeouts, **extensions},
@@ -449,8 +450,8 @@ class Client:
 
         def once(token: dict[str, str]) -> Answer:
             headers = {**kind, **token}
-            response = self._client.request(method, path, params=params, content=content, headers=headers)
-            return _answer(response, response.content)
+            with self._client.stream(method, path, params=params, content=content, headers=headers) as response:
+                return _answer(response, _read_within(response, self._timeout_seconds))
 
         def waits(error: Exception) -> bool | float:
             if isinstance(error, _TryAgain):
@@ -487,6 +488,10 @@ class Client:
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 """Where the last 32 bits are an IPv4 address: for translators (RFC 6052), and once (RFC 4291, 2.5.5.1)."""
+
+
+_url = lru_cache(maxsize=256)(httpx.URL)
+"""An address, which is taken apart once: most are posted to again and again."""
 
 
 class _Private(httpcore.ConnectError):
@@ -589,9 +594,11 @@ def knock(url: str, content: bytes, headers: Mapping[str, str], *, timeout_secon
     Raises `NoAnswer`.
     """
     try:
-        with _Silent(timeout=timeout_seconds, follow_redirects=False) as client:
-            response = client.post(url, content=content, headers=dict(headers))
-            return _answer(response, response.content)
+        with (
+            _Silent(timeout=timeout_seconds, follow_redirects=False) as client,
+            client.stream("POST", url, content=content, headers=dict(headers)) as response,
+        ):
+            return _answer(response, _read_within(response, timeout_seconds))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(_silence(error)) from None
 
@@ -627,6 +634,8 @@ class _Dripping(httpx.ReadTimeout):
 
 def _read_within(response: httpx.Response, seconds: float, most_bytes: int | None = None) -> bytes:
     """The body of an answer, which may not drip for ever: timeouts of the library are for each piece.
+
+    Its headers may: they are read by the library, which stops at 100 KB.
 
     What is over `most_bytes` is not read.
     """

@@ -1,5 +1,6 @@
 """`connector serve` and `connector worker`: what runs all the time."""
 
+import gc
 from pathlib import Path
 
 import rich_click as click
@@ -50,6 +51,7 @@ def serve(config: Path, host: str | None, port: int | None, no_worker: bool, as_
                     say(TAKEN)
                 elif not no_worker:
                     tell_who_waits(connector)
+                _keep_what_is_loaded()
 
             try:
                 run(connector, listening, with_worker=not no_worker, ready=ready)
@@ -89,4 +91,11 @@ def worker(config: Path) -> None:
             say(TAKEN)
         else:
             tell_who_waits(connector)
+        _keep_what_is_loaded()
         connector.run(stop)
+
+
+def _keep_what_is_loaded() -> None:
+    """Leave out of the search for garbage what is there to stay: else all of it is gone through for every few pages."""
+    gc.collect()
+    gc.freeze()
