@@ -79,7 +79,7 @@ def main() -> None:
         with Connector(given, secrets=secret) as connector:
             for sink in connector._sinks.values():
                 assert isinstance(sink, Bloomreach)
-                sink.requests_per_second = None
+                sink.calls_per_second = None
             while connector.sinks()[0].lag:
                 connector.resume_sink("crm")
                 connector.deliver()

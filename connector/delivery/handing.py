@@ -10,6 +10,8 @@ from connector.extension.sink import DeadLetter, Sink
 from connector.model.errors import NotTaken, PluginError, SinkStopped
 from connector.model.event import Event
 
+LOOK_SECONDS = 0.05
+
 
 @dataclass(slots=True)
 class Handed:
@@ -43,7 +45,8 @@ class Hands:
 
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown()
+            # What was not begun would only come again, where what was done could not be written down.
+            self._pool.shutdown(cancel_futures=True)
 
     def hand(
         self,
@@ -111,8 +114,7 @@ class Hands:
                 self.elsewhere_seconds += time.thread_time() - began
 
     def _call(self, part: Sequence[Event], handed: Handed) -> None:
-        self._wait_for_turn()
-        if handed.error is not None or self._halted():
+        if not self._has_turn(handed):
             return
         try:
             dead = self._checked(self._sink.deliver(part), part)
@@ -125,13 +127,22 @@ class Hands:
             handed.dead += dead
             handed.done += part
 
-    def _wait_for_turn(self) -> None:
-        if not self._pause_seconds:
-            return
-        with self._guard:
-            begins = max(self._free_at, time.monotonic())
-            self._free_at = begins + self._pause_seconds
-        time.sleep(max(0.0, begins - time.monotonic()))
+    def _has_turn(self, handed: Handed) -> bool:
+        """Wait for the turn of a call; False: it is not to be made any more."""
+
+        def over() -> bool:
+            return handed.error is not None or self._halted()
+
+        begins = time.monotonic()
+        if self._pause_seconds and not over():
+            with self._guard:
+                begins = max(self._free_at, begins)
+                self._free_at = begins + self._pause_seconds
+        return _wait_until(begins, over)
+
+    def rest(self, seconds: float) -> None:
+        """Do nothing for so long, or until it is halted."""
+        _wait_until(time.monotonic() + seconds, self._halted)
 
     def _checked(self, answer: object, part: Sequence[Event]) -> list[DeadLetter]:
         if answer is None or answer == []:
@@ -141,6 +152,17 @@ class Hands:
             if all(each.event.position in positions for each in answer):
                 return list(answer)
         raise PluginError("It gave back something else than a list of dead letters of these events.")
+
+
+def _wait_until(at: float, over: Callable[[], bool]) -> bool:
+    """Wait until a time of the monotonic clock; False: it was over before."""
+    while not over():
+        left = at - time.monotonic()
+        if left <= 0:
+            return True
+        # Whether it is over can only be asked: by a host's event, a time, or a call that failed.
+        time.sleep(min(left, LOOK_SECONDS))
+    return False
 
 
 def _weight(error: BaseException) -> float:

@@ -61,9 +61,10 @@ class Bloomreach(Sink):
         self._values = {status: settings.values.get(status, status.value) for status in Status}
         self._client = http.client(settings.base_url, timeout_seconds=settings.request_timeout_seconds)
         self._project = f"/track/v2/projects/{settings.project_token}"
-        self.requests_per_second: float | None = settings.requests_per_second
-        """Of requests, not of calls: where one is refused as a whole, its halves are requests as well."""
+        # Who hands events over makes no calls that would only wait here, and can't be ended.
+        self.calls_per_second = settings.requests_per_second
         self._pace = Pace()
+        """Of requests: where one is refused as a whole, its halves are requests as well."""
         self._ended = threading.Event()
         self._had: set[str] = set()
         """Of calls that failed, the ids of the events that were taken: all of such a call come again."""
@@ -117,7 +118,7 @@ class Bloomreach(Sink):
 
     def _post(self, calls: list[Call], ended: threading.Event) -> list[str | None]:
         """One request; of each event, why it was refused. Raises as `refusals`."""
-        if not self._pace.wait(self.requests_per_second, ended):
+        if not self._pace.wait(self.calls_per_second, ended):
             raise NotTaken("The sink was closed.")
         body = b'{"commands":[%b]}' % b",".join([command for _, command in calls])
         answer = self._client.post_events(f"{self._project}/batch", body, self._authorization())

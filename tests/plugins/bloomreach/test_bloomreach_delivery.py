@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import logging
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -384,3 +385,15 @@ def test_test_messages_are_no_customers(host: Host, plan: Plan, project: Project
     assert connector.try_number(people(1)[0]["to"], wait_seconds=5).integration == "sms"
     connector.deliver()
     assert (project.events, connector.refused_events("crm")) == ([], [])
+
+
+def test_a_slow_pace_holds_nobody_up_whose_time_is_up(host: Host, plan: Plan, project: Project) -> None:
+    connector = connected(host, plan, project, requests_per_second=1 / 90)
+    connector.prepare()
+    connector.send(CAMPAIGN, people(180), drain=False)
+    connector.worker().run(until=connector.worker().nothing_is_due)
+    delivering = threading.Thread(target=connector.deliver, kwargs={"max_seconds": 0.5}, daemon=True)
+    delivering.start()
+    delivering.join(60)
+    assert not delivering.is_alive()
+    assert state_of(connector).lag == 180
