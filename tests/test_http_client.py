@@ -2,13 +2,20 @@
 
 import gzip
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 from answering_api import answering
 
-from connector.http import MOST_WORDS_BYTES, Http
+from connector.http import MOST_WORDS_BYTES, Http, NoAnswer, Unanswered, knock
 from connector.model.errors import NotReached, NotTaken
+
+PIECES = 600
+PIECE_SECONDS = 0.1
 
 
 def test_no_address_is_written_into_the_log_of_a_host(caplog: pytest.LogCaptureFixture) -> None:
@@ -79,3 +86,50 @@ def test_a_client_that_is_closed_posts_nothing() -> None:
         with pytest.raises(NotTaken):
             client.post_events("/hook", b"{}", {})
         assert api.seen == []
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """A server whose first answer comes for a minute, piece by piece, and every other one at once."""
+    ended = threading.Event()
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            asked.append(self.path)
+            pieces = PIECES if len(asked) == 1 else 1
+            self.send_response_only(200)
+            self.send_header("content-length", str(pieces))
+            self.end_headers()
+            with suppress(OSError):
+                for _ in range(pieces):
+                    self.wfile.write(b"a")
+                    if pieces > 1:
+                        ended.wait(PIECE_SECONDS)
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    ended.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_answer_that_drips_is_asked_for_again(dripping: str) -> None:
+    http = Http()
+    assert http.client(dripping, timeout_seconds=1.0).get("/batches").body == b"a"
+    http.close()
+
+
+def test_an_answer_that_drips_is_none(dripping: str) -> None:
+    with pytest.raises(NoAnswer) as error:
+        knock(f"{dripping}/callbacks", b"{}", {}, timeout_seconds=1.0)
+    assert error.value.why is Unanswered.too_slow
