@@ -18,6 +18,9 @@ def stays(connection: Connection, dispatch: int, *, now: datetime, window: timed
     `window` is the doubt window.
     """
     row = connection.execute(select(dispatches.c.state).where(dispatches.c.number == dispatch)).one()
+    if row.state == DispatchState.planning:
+        # Who reads its recipients lets it run, and may be gone.
+        return False
     counts = totals.read(connection, dispatch)
     if _has_copy_to_recheck(connection, dispatch):
         return True
@@ -50,9 +53,14 @@ def held_for_later(connection: Connection, dispatch: int, *, now: datetime) -> b
 
 def _may_be_sent(connection: Connection, dispatch: int, *, now: datetime) -> bool:
     """Whether something that waits will go out, and not at a time that is far."""
-    # Where nothing is left to try it on, who was refused alone waits for others to be added.
+    # Where nothing is left to try it on, who was refused alone waits for others to be added; a probe that is in doubt
+    # is waited for as long as any other batch.
+    probes = batches.alias()
     tried = exists().where(
-        trials.c.dispatch == batches.c.dispatch, trials.c.shape == batches.c.shape, trials.c.probe.is_not(None)
+        trials.c.dispatch == batches.c.dispatch,
+        trials.c.shape == batches.c.shape,
+        probes.c.number == trials.c.probe,
+        probes.c.state.in_((BatchState.waiting, BatchState.sending)),
     )
     goes = select(batches.c.number).where(
         batches.c.dispatch == dispatch,
