@@ -1,12 +1,12 @@
 """Whether a sink that was down and catches up slows what else goes on: a dispatch, and callbacks.
 
-    python benchmarks/sinks_catching_up.py [--events 300000] [--recipients 300000] [--rate 200] [--runs 2]
+    python benchmarks/sinks_catching_up.py [--events 300000] [--recipients 300000] [--rate 200] [--runs 2] [--apart]
 
 `connector serve` receives callbacks at a steady rate, first alone, then while its worker drains a dispatch. All the
 time its sink has a backlog, and its platform takes it for a second (at the usual limit of 100 requests a second),
 and then nothing for one, over and over: so both are measured in the same process, and whatever else the machine does
-meets both alike. After each run everything that was answered with success is looked for in the ledger, and every sum
-is counted again.
+meets both alike. With `--apart` there are two processes, `connector serve --no-worker` and `connector worker`. After
+each run everything that was answered with success is looked for in the ledger, and every sum is counted again.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,13 +92,33 @@ def configure(place: Place, url: str) -> None:
     place.config.write_text("\n".join([place.config.read_text(), "[sinks.crm]", *lines, ""]))
 
 
-def run(place: Place, platform: "subprocess.Popen[str]", campaign: Path, recipients: Path, rate: float) -> Any:
+@contextmanager
+def serving(place: Place, *, apart: bool) -> Iterator[str]:
+    """The callback address of a connector that also sends and hands over, by itself or in a process beside it."""
+    command = [CONNECTOR, "--config", place.config]
+    if not apart:
+        with server(*command, "serve", "--port", "0", "--json") as url:
+            yield url
+        return
+    with (
+        server(*command, "serve", "--port", "0", "--json", "--no-worker") as url,
+        subprocess.Popen([*command, "worker"], env=callbacks.ENVIRONMENT, stderr=subprocess.DEVNULL) as worker,
+    ):
+        try:
+            yield url
+        finally:
+            worker.terminate()
+
+
+def run(
+    place: Place, platform: "subprocess.Popen[str]", campaign: Path, recipients: Path, rate: float, *, apart: bool
+) -> Any:
     """What was called back, the turns, when the turns alone began, and how far the sink was behind at both ends."""
     place.renew()
     turns = Turns(platform)
     turning = threading.Thread(target=turns.go_on)
     with (
-        server(CONNECTOR, "--config", place.config, "serve", "--port", "0", "--json") as url,
+        serving(place, apart=apart) as url,
         calling(place, url, 64, rate) as caller,
     ):
         began, before = time.time(), lag(place)
@@ -141,6 +163,7 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=300_000)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--apart", action="store_true")
     options = parser.parse_args()
     secrets = {**SECRETS, **SIMULATOR.secrets(OPTIONS)}
     os.environ.update(secrets)
@@ -159,7 +182,7 @@ def main() -> None:
         print(f"{'run':>3} {'the sink':>11} {'sent/s':>8}   {'callbacks alone, ms':27}   callbacks beside, ms")
         print(f"{'':25}{'p50':>8} {'p99':>8} {'max':>8}   {'p50':>8} {'p99':>8} {'max':>8}")
         for number in range(1, options.runs + 1):
-            calls, turns, began, behind = run(place, platform, campaign, recipients, options.rate)
+            calls, turns, began, behind = run(place, platform, campaign, recipients, options.rate, apart=options.apart)
             times = phases(place, options.recipients)
             sent = accepted(place)
             spans = {"alone": (began, times["both"][0]), "beside": times["both"]}
