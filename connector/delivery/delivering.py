@@ -18,7 +18,7 @@ from connector.ledger import log
 from connector.ledger.database import Ledger
 from connector.ledger.receiving import receiver_is_there
 from connector.ledger.tables import Task, batches
-from connector.model.errors import ConfigurationError, ConnectorError, LedgerError, NotTaken, SinkStopped, without_words
+from connector.model.errors import ConfigurationError, ConnectorError, NotTaken, SinkStopped, without_words
 from connector.model.event import Event
 
 logger = logging.getLogger("connector.delivery")
@@ -154,12 +154,12 @@ class _Turn:
         def read_on() -> None:
             following = found[-1].position
             if self._read[0] < following < end:
-                # What goes wrong here does so again where it is told.
-                with suppress(LedgerError):
+                # What goes wrong here does so again where it is told, when what is under way was written down.
+                with suppress(Exception):
                     self._read = self._read_after(following)
 
         self._hand(page, note, read_on)
-        time.sleep(rest * (self._computed_seconds() - before))
+        self._hands.rest(rest * (self._computed_seconds() - before))
         return True
 
     def _read_after(self, position: int) -> tuple[int, float, Sequence[Event]]:
@@ -246,7 +246,8 @@ class _Turn:
         except ConfigurationError as error:
             self._fail(SinkStopped(str(error)))
             return
-        if len(wanted) < len(waiting):
+        # Of a page that was larger once, all may have been taken before: then nothing waits.
+        if len(wanted) < len(waiting) or not waiting:
             page.take({event.position for event in waiting} - {event.position for event in wanted})
             note(Handed())
 
