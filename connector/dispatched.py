@@ -95,22 +95,16 @@ class Dispatch:
         with self._connector.ledger.read() as connection:
             return overview.in_doubt(connection, self.number)
 
-    def _stays(self, *, final: bool) -> bool:
-        """Whether there is still something that waiting can bring."""
-        connector = self._connector
-        line = connector.lines.get(self.integration) if final else None
-        if line is not None and line.callback_base is None and not line.provider.supports("poll"):
-            # No report can come at all.
-            final = False
-        with connector.ledger.read() as connection:
-            return prospects.stays(
-                connection, self.number, now=connector._clock(), window=connector.policy.doubt_window, final=final
-            )
-
     def is_held_for_later(self) -> bool:
         """Whether all that is left of it waits for a time to send at that is not near."""
         with self._connector.ledger.read() as connection:
             return prospects.held_for_later(connection, self.number, now=self._connector._clock())
+
+    def is_left_to_callbacks(self) -> bool:
+        """Whether final reports are still to come that can't be asked for, while nobody takes callbacks."""
+        desk = self._connector.desk
+        with desk.ledger.read() as connection:
+            return prospects.is_left_to_callbacks(connection, desk, self.number)
 
     def progress(self) -> tuple[str, dict[str, int]]:
         """State and counts so far, cheaply: for showing progress."""
@@ -124,16 +118,18 @@ class Dispatch:
     ) -> None:
         """Send what is waiting, or follow the process that does; returns when nothing more is to be waited for.
 
-        With `final`, also until every accepted message has its last report. What is in doubt is waited for
-        only where it can be settled soon. Then all that has happened is handed to the sinks, also what waited for
-        them before: for `hand_over_seconds` at most, where they are given.
+        With `final`, also until every accepted message has its last report: as long as those can be asked for, or
+        somebody takes callbacks. What is in doubt is waited for only where it can be settled soon. Then all that has
+        happened is handed to the sinks, also what waited for them before: for `hand_over_seconds` at most, where
+        they are given.
         """
         stop = stop or threading.Event()
         with self._connector._handing_over(stop, last_seconds=hand_over_seconds):
-            while self._stays(final=final) and not stop.is_set():
+            wait = prospects.Wait(self._connector.desk, self.number, final=final)
+            while wait.goes_on() and not stop.is_set():
                 try:
                     worker = self._connector.worker(replies=False)
-                    worker.run(until=lambda: not self._stays(final=final), stop=stop)
+                    worker.run(until=lambda: not wait.goes_on(), stop=stop)
                 except WorkerBusy:
                     # Another process drains: follow it, and take over when it ends.
                     stop.wait(FOLLOW_SECONDS)

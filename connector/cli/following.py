@@ -57,10 +57,7 @@ def conclude(
     else:
         funnel.show(report, working=connector.worker_is_running())
         if report.state == DispatchState.finished and report.open and not (final or connector.worker_is_running()):
-            click.echo(
-                f"\n{counted(report.open, 'final report is', 'final reports are')} still to come: `connector report "
-                f"{report.dispatch} --wait` waits for that, and `connector serve` takes reports all the time."
-            )
+            click.echo(f"\n{_still_to_come(connector, dispatch, report)}")
     remind(connector, [dispatch], final=final, interrupted=interrupted)
 
 
@@ -76,7 +73,11 @@ def remind(connector: Connector, dispatches: Iterable[Dispatch], *, final: bool,
             )
             continue
         report = dispatch.report()
-        left += [*_halted(report), *_unfinished(report, final, interrupted, working), *_doubted(report, working)]
+        waits_in_vain = final and dispatch.is_left_to_callbacks()
+        stopped_waiting = interrupted and final and not waits_in_vain
+        left += [*_halted(report), *_unfinished(report, stopped_waiting, working), *_doubted(report, working)]
+        if waits_in_vain:
+            left.append(_still_to_come(connector, dispatch, report))
     for sentence in left:
         say(sentence)
     if not working:
@@ -136,7 +137,7 @@ def _sentence(text: str | None) -> str:
     return "" if not text else text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _unfinished(report: Report, final: bool, interrupted: bool, working: bool) -> Iterator[str]:
+def _unfinished(report: Report, stopped_waiting: bool, working: bool) -> Iterator[str]:
     if report.state not in (DispatchState.running, DispatchState.finished):
         return
     left = report.waiting + report.sending
@@ -152,11 +153,31 @@ def _unfinished(report: Report, final: bool, interrupted: bool, working: bool) -
             f"`connector resume {report.dispatch}`, the same `send`, that of another campaign, `connector serve` or "
             f"`connector worker`. To hold it: connector pause {report.dispatch}"
         )
-    elif interrupted and final and report.open:
+    elif stopped_waiting and report.open:
         yield (
             f"Stopped waiting for {counted(report.open, 'report', 'reports')}; what is left still comes in while "
             "`connector serve` or `connector worker` runs."
         )
+
+
+def _still_to_come(connector: Connector, dispatch: Dispatch, report: Report) -> str:
+    """Which reports are still to come, and how."""
+    are_to_come = f"{counted(report.open, 'final report is', 'final reports are')} still to come"
+    if not dispatch.is_left_to_callbacks():
+        return (
+            f"{are_to_come}: `connector report {report.dispatch} --wait` waits for that, and `connector serve` takes "
+            "reports all the time."
+        )
+    if connector.settings.server.public_url is None:
+        return (
+            f"{counted(report.open, 'message has', 'messages have')} no final report, and none can come: this "
+            "provider only brings reports (callbacks), and the configuration has no [server] public_url to bring "
+            "them to."
+        )
+    return (
+        f"{are_to_come}. This provider only brings reports (callbacks), and nobody takes them just now: "
+        f"`connector serve` does while it runs. Beside it `connector report {report.dispatch} --wait` waits for them."
+    )
 
 
 def _doubted(report: Report, working: bool) -> Iterator[str]:

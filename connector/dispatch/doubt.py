@@ -337,8 +337,15 @@ def settle(desk: Desk, number: int, verdict: str) -> None:
         if batch.state != BatchState.in_doubt:
             raise NotFound(f"The batch {batch.key} is not in doubt any more: it is {batch.state}.")
         if verdict == "accepted":
+            line = desk.line_of(connection, batch.dispatch)
             track.accepted(
-                connection, number, provider_batch_id=None, attempt=batch.attempts, now=now, policy=desk.policy
+                connection,
+                number,
+                provider_batch_id=None,
+                attempt=batch.attempts,
+                now=now,
+                policy=desk.policy,
+                callbacks_expected=line is not None and callbacks_expected(connection, line, now),
             )
         elif verdict == "resend" and outcomes.is_cancelled(connection, batch.dispatch):
             raise NotFound(f"The dispatch of the batch {batch.key} was cancelled: nothing of it is sent again.")

@@ -2,14 +2,61 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, func, select, update
 
 from connector.dispatch.doubt import GOOD_LOOK_UPS
+from connector.dispatch.sending import Desk, callbacks_expected
 from connector.ledger import totals
+from connector.ledger.database import Ledger
 from connector.ledger.tables import BatchState, DispatchState, Task, batches, dispatches, messages, trials
+from connector.tracking.policy import Policy
 
 SETTLE_PATIENCE = timedelta(seconds=120)
 """How far off a look-up that can settle a batch in doubt may be for a draining call to wait for it."""
+APPEARS_WITHIN = timedelta(seconds=10)
+"""How long somebody who takes callbacks is waited for: a server may be starting just now, or again, and a host's own
+process shows itself with the first callback only."""
+HASTEN_SECONDS = 1.0
+"""How often a waiting call looks whether reports are to be asked for sooner: there may be many batches."""
+
+
+class Wait:
+    """One call that waits for a dispatch, asking again and again whether there is still something to wait for.
+
+    With `final` also for the last reports: as long as somebody takes callbacks, or the provider can be asked for them.
+    """
+
+    def __init__(self, desk: Desk, dispatch: int, *, final: bool) -> None:
+        self._desk = desk
+        self._dispatch = dispatch
+        self._final = final
+        self._patient_since = desk.clock()
+        self._hastens_at = desk.monotonic()
+
+    def goes_on(self) -> bool:
+        """Whether there is still something that waiting can bring. Raises `LedgerError`."""
+        desk, now = self._desk, self._desk.clock()
+        asks = False
+        with desk.ledger.read() as connection:
+            final = self._final
+            line = desk.line_of(connection, self._dispatch) if final else None
+            if line is not None and not callbacks_expected(connection, line, now):
+                asks = line.provider.supports("poll")
+                final = asks or (line.callback_base is not None and self._is_patient(connection, now))
+            else:
+                self._patient_since = now
+            goes_on = stays(connection, self._dispatch, now=now, window=desk.policy.doubt_window, final=final)
+        if goes_on and asks and desk.monotonic() >= self._hastens_at:
+            self._hastens_at = desk.monotonic() + HASTEN_SECONDS
+            ask_sooner(desk.ledger, self._dispatch, now=now, policy=desk.policy)
+        return goes_on
+
+    def _is_patient(self, connection: Connection, now: datetime) -> bool:
+        """Whether somebody who takes callbacks may still appear."""
+        window = self._desk.policy.doubt_window
+        if stays(connection, self._dispatch, now=now, window=window, final=False):
+            self._patient_since = now
+        return abs(now - self._patient_since) < APPEARS_WITHIN
 
 
 def stays(connection: Connection, dispatch: int, *, now: datetime, window: timedelta, final: bool) -> bool:
@@ -113,3 +160,30 @@ def _awaits_reports(connection: Connection, dispatch: int) -> bool:
         messages.c.raw_status.is_(None),
     )
     return bool(connection.scalar(select(waiting)))
+
+
+def is_left_to_callbacks(connection: Connection, desk: Desk, dispatch: int) -> bool:
+    """Whether final reports are still to come that can't be asked for, while nobody takes callbacks."""
+    line = desk.line_of(connection, dispatch)
+    if line is None or line.provider.supports("poll") or callbacks_expected(connection, line, desk.clock()):
+        return False
+    return _awaits_reports(connection, dispatch)
+
+
+def ask_sooner(ledger: Ledger, dispatch: int, *, now: datetime, policy: Policy) -> None:
+    """Let the reports of a dispatch be asked for as they are where nobody takes callbacks: those were expected."""
+    asked = (
+        (batches.c.dispatch == dispatch)
+        & (batches.c.task == Task.poll)
+        & (batches.c.send_at.is_(None) | (batches.c.send_at <= now))
+    )
+    with ledger.read() as connection:
+        latest = connection.execute(
+            select(batches.c.polls, func.max(batches.c.due_at).label("due_at")).where(asked).group_by(batches.c.polls)
+        ).all()
+    at = {row.polls: now + policy.poll_pause(row.polls, called_back=False) for row in latest}
+    if any(row.due_at > at[row.polls] for row in latest):
+        with ledger.write() as connection:
+            for polls, due_at in at.items():
+                late = asked & (batches.c.polls == polls) & (batches.c.due_at > due_at)
+                connection.execute(update(batches).where(late).values(due_at=due_at))

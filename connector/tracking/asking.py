@@ -146,7 +146,13 @@ class Asker:
         receipts = [(self.integration_id, receipt) for receipt in self.plugins.map_events(self.provider, report)]
         with self.ledger.write() as connection:
             before = connection.scalar(select(func.max(events.c.number))) or 0
-            track.received(connection, receipts, now=self.clock(), policy=self.policy)
+            track.received(
+                connection,
+                receipts,
+                now=self.clock(),
+                policy=self.policy,
+                callbacks_expected=self.called_back,
+            )
             asked.events += _events_after(connection, before)
         asked.answers += 1
         asked.receipts += len(receipts)

@@ -35,6 +35,11 @@ class Policy:
     """After acceptance, where nobody takes callbacks."""
     longest_poll_pause: timedelta = timedelta(hours=6)
 
+    def poll_pause(self, polls: int, *, called_back: bool) -> timedelta:
+        """How long after it was asked for so many times a report is asked for again."""
+        first = self.first_poll if called_back else self.first_poll_alone
+        return min(self.longest_poll_pause, first * 2.0 ** min(polls, 16))
+
     def recheck_at(self, send_at: datetime) -> datetime:
         """When to look once more before a copy that is scheduled for `send_at` fires."""
         return send_at - min(self.resend_lead / 4, timedelta(seconds=60))

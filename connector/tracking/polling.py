@@ -51,9 +51,7 @@ def poll(asker: Asker, batch: Batch, number: int) -> Asked:
         if not (_open_messages(connection, row) or (now <= ends_at and _may_tell_more(connection, row))):
             values: dict[str, object] = {"task": None, "due_at": None}
         else:
-            first = policy.first_poll if asker.called_back else policy.first_poll_alone
-            pause = min(policy.longest_poll_pause, first * 2 ** min(row.polls, 16))
-            due_at = now + pause
+            due_at = now + policy.poll_pause(row.polls, called_back=asker.called_back)
             if asked_at <= ends_at < due_at:
                 due_at = max(now, ends_at) + timedelta(seconds=1)
             values = {"due_at": due_at}

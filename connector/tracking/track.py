@@ -47,7 +47,8 @@ def accepted(
     )
     if batch is not None:
         refusals.accepted(connection, batch.dispatch, batch.shape, now=now)
-        received(connection, kept.release_of(connection, batch.key, provider_batch_id), now=now, policy=policy)
+        arrivals = kept.release_of(connection, batch.key, provider_batch_id)
+        received(connection, arrivals, now=now, policy=policy, callbacks_expected=callbacks_expected)
 
 
 def received(
@@ -56,13 +57,23 @@ def received(
     *,
     now: datetime,
     policy: Policy,
+    callbacks_expected: bool = True,
 ) -> None:
-    """Take receipts, each with the id of the integration that it came for."""
+    """Take receipts, each with the id of the integration that it came for.
+
+    `callbacks_expected`: whether they were called back, or others are.
+    """
     for start in range(0, len(arrivals), _MATCH_CHUNK):
-        _received(connection, arrivals[start : start + _MATCH_CHUNK], now, policy)
+        _received(connection, arrivals[start : start + _MATCH_CHUNK], now, policy, callbacks_expected)
 
 
-def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], now: datetime, policy: Policy) -> None:
+def _received(
+    connection: Connection,
+    arrivals: Sequence[tuple[str, Receipt]],
+    now: datetime,
+    policy: Policy,
+    callbacks_expected: bool,
+) -> None:
     matched: list[tuple[str, Receipt, Row[Any]]] = []
     doings: list[tuple[str, Receipt, Row[Any] | None]] = []
     count: Counter[tuple[str, str]] = Counter()
@@ -93,6 +104,7 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
                 attempt=None,
                 now=now,
                 policy=policy,
+                callbacks_expected=callbacks_expected,
             )
             row = fresh[batch.number] = batch_by_number(connection, batch.number)
         if row.state == BatchState.split and row.doubt_since is not None and receipt.kind is ReceiptKind.message:
@@ -118,6 +130,7 @@ def _received(connection: Connection, arrivals: Sequence[tuple[str, Receipt]], n
                 attempt=None,
                 now=now,
                 policy=policy,
+                callbacks_expected=callbacks_expected,
             )
             fresh[told_of.number] = batch_by_number(connection, told_of.number)
 
