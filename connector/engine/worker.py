@@ -30,8 +30,11 @@ THREADS = 8
 IDLE_SECONDS = 0.25
 LOOK_SECONDS = 0.05
 """How often what is urgent is looked for while batches are sent."""
+MOST_LOOK_UPS = 4
+"""So many of a kind are under way at once: where an account answers slowly, threads are left for what is to be sent."""
 AFTER_FAILURE = timedelta(seconds=5)
 URGENT = (Task.overdue, Task.look_up, Task.recheck, Task.cancel)
+LOOKING = (Task.look_up, Task.recheck)
 PROBE = "probe"
 UPKEEP = "upkeep"
 REPLIES = "replies"
@@ -192,6 +195,8 @@ class Worker:
             Task.cancel: cancelling.call_back,
         }
         for task, step in steps.items():
+            if task in LOOKING and len(self._at(task)) >= MOST_LOOK_UPS:
+                continue
             number = self._next(task)
             if number is not None:
                 self._do(pool, (task, number), partial(step, self._desk, number))
@@ -276,13 +281,17 @@ class Worker:
         def work() -> None:
             try:
                 step()
-            except Exception as error:
+            except BaseException as error:
+                # Also one that ends a program, as a plugin's library may raise it: here it ends nothing.
                 told = error if isinstance(error, ConnectorError) else without_words(error)
                 logger.error("A step of the worker failed and is taken up again: %s", told)
                 self._put_off(*what)
             finally:
                 with self._guard:
                     self._busy.discard(what)
+                if what[0] in LOOKING:
+                    # The next one may wait for its place.
+                    self._urgent_at = 0.0
                 self._wake.set()
 
         pool.submit(work)

@@ -7,16 +7,22 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from receiving_kit import ADA, Api, Clock, api, clock, connect, id_of, send_to
 from sending_kit import CAMPAIGN, Host, Plan, agrees, batches_of_one, closes, people, refusal, wait_until
 
 from connector import Connector
 from connector.connector import Dispatch
 from connector.engine.caution import UNTRIED_AT_ONCE
 from connector.engine.worker import THREADS
+from connector.model.batch import Batch
 from connector.model.errors import WorkerBusy
+from connector.model.outcome import Accepted, Found, FoundState, InDoubt
+
+__all__ = ["api", "clock"]
 
 SENDER = """
 import json, sys
@@ -227,3 +233,53 @@ def test_many_changes_of_counts_are_folded(host: Host) -> None:
     assert host.rows("SELECT count(*) AS n FROM totals")[0]["n"] < 50
     assert dispatch.report() == before
     assert agrees(connector)
+
+
+def test_look_ups_that_take_long_leave_threads_for_what_is_to_be_sent(tmp_path: Path, api: Api, clock: Clock) -> None:
+    """More batches are in doubt than there are threads, and the provider doesn't say what became of them."""
+    connector = connect(tmp_path, api, clock)
+    answers = threading.Event()
+    answers.set()
+
+    def find(batch: Batch) -> Found:
+        answers.wait(120)
+        return Found(FoundState.cannot_tell, cause="HTTP 503")
+
+    api.send, api.find = lambda batch: InDoubt("The answer was lost."), find
+    rows = batches_of_one(2 * THREADS)
+    lost = connector.send(CAMPAIGN, rows, drain=False)
+    while lost.report().waiting:
+        connector.work()
+        clock.go(minutes=10)
+    assert lost.report().in_doubt == len(rows)
+    answers.clear()
+    api.send = lambda batch: Accepted(id_of(batch))
+    other = connector.send(CAMPAIGN, people(1, after=len(rows)), drain=False)
+    with connector, working(connector):
+        try:
+            wait_until(lambda: other.report().enqueued == 1, seconds=60)
+        finally:
+            answers.set()
+
+
+def test_a_plugin_that_exits_is_told_and_asked_again_later(
+    tmp_path: Path, api: Api, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a library of its own may do (`sys.exit`): asked at once again, it would be asked without end."""
+    asked = []
+
+    def find(batch: Batch) -> Found:
+        asked.append(batch.key)
+        raise SystemExit(1)
+
+    api.send, api.find = lambda batch: InDoubt("The answer was lost."), find
+    with connect(tmp_path, api, clock) as connector:
+        dispatch = send_to(connector, ADA)
+        clock.go(seconds=10)
+        connector.work(max_seconds=30)
+        assert len(asked) == 1
+        assert "A step of the worker failed and is taken up again: SystemExit" in caplog.text
+        clock.go(seconds=10)
+        connector.work(max_seconds=30)
+        assert len(asked) == 2
+        assert dispatch.report().in_doubt == 1
