@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,22 @@ def test_every_event_comes_once_and_in_order(connector: Connector, api: Api, pla
     assert platform.seen[-2:] == [(BO, "delivered"), (ADA, "delivered")]
     connector.work()
     assert len(platform.told) == 5
+
+
+def test_an_event_of_the_log_is_as_one_that_is_made_field_by_field(connector: Connector, api: Api) -> None:
+    send_to(connector, ADA, "12", BO)
+    delivered(connector, api, BO)
+    found = connector.events()
+    assert {event.status for event in found} == {"skipped", "enqueued", "delivered"}
+    for event in found:
+        assert list(vars(event)) == [field.name for field in fields(Event)]
+        assert event == replace(event)
+        with pytest.raises(FrozenInstanceError):
+            event.status = "read"  # type: ignore[assignment,misc]
+    first, second = [event for event in found if event.status == "enqueued"]
+    first.metadata["loyalty"] = "gold"
+    first.payload["raw"] = "words"
+    assert (second.metadata, second.payload) == ({}, {}), "what a host does to one is not done to others"
 
 
 def test_waiting_for_a_dispatch_hands_its_events_over(connector: Connector, api: Api, platform: Platform) -> None:
