@@ -5,7 +5,6 @@ python benchmarks/singles.py [--recipients 1000000] [--base 10000] [--pace 50] [
 
 import argparse
 import logging
-import resource
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from memory import TARGET_BYTES
+from peak import peak_bytes
 from recipients import TEXT, write_recipients
 
 from connector import Connector
@@ -24,11 +24,6 @@ from connector.simulator.simulated import simulated
 
 CAMPAIGN = {"name": "single", "message": {"text": TEXT, "correlation_id": "single"}}
 EVERY_SECONDS = 0.05
-
-
-def peak_bytes() -> int:
-    """The most memory that this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @contextmanager

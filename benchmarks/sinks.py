@@ -12,7 +12,6 @@ import base64
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from connector_bloomreach.sink import Bloomreach
 from connector_kafka.sink import Kafka
 from connector_segment.simulator import SIMULATOR as SEGMENT
 from connector_segment.simulator import SegmentOptions
+from peak import peak_bytes
 from recipients import SENDER, TEXT, write_recipients
 
 from connector import Connector
@@ -149,16 +149,6 @@ def bare_kafka(count: int, database: Path, kind: str, servers: str) -> dict[str,
 
 def _written(error: KafkaError | None, message: Message) -> None:
     assert error is None
-
-
-def peak_bytes() -> int:
-    """The most memory that this process ever had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # What Linux counts for getrusage begins with what the parent had.
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def alone(*arguments: object) -> dict[str, Any]:

@@ -8,13 +8,13 @@ and the making of an empty ledger come before the clock.
 
 import gc
 import json
-import resource
 import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from peak import peak_bytes
 from recipients import SENDER, TEXT
 
 from connector import Connector
@@ -54,9 +54,7 @@ def main(recipients: Path, url: str, database: Path) -> None:
                 "seconds": drained - started,
                 "recipients": report.recipients,
                 "enqueued": report.enqueued,
-                # Linux counts in KiB, macOS in bytes.
-                "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                * (1 if sys.platform == "darwin" else 1024),
+                "peak_bytes": peak_bytes(),
             }
         )
     )
