@@ -248,3 +248,21 @@ def test_nothing_leaves_while_nobody_answers_and_everything_once_somebody_does(h
     assert host.settle(again.dispatch(dispatch.id)).enqueued == 5
     assert plan.account()["accepted_once"] == 5
     assert {row["ended"] for row in host.attempts()} == {"not_sent", "accepted"}
+
+
+def test_an_account_that_is_no_longer_configured_keeps_no_circuit_open(host: Host) -> None:
+    """Nothing can be asked of it any more, so what waits for it stops with the cause, as it would else."""
+    plan, other = host.plan(), host.plan(service_plan_id="other-plan")
+    connector = host.connector(plan)
+    plan.stop()
+    dispatch = connector.send(CAMPAIGN, batches_of_one(5), drain=False)
+    connector.work()
+    assert connector.accounts()[0].probe_at is not None
+    again = host.connector(other).dispatch(dispatch.id)
+    report = host.settle(again, steps=20, when=lambda report: report.state == "stopped")
+    assert report.waiting == 5
+    assert report.cause == (
+        "The integration sms now uses the account sinch-sms:other-plan, and this dispatch was planned for "
+        "sinch-sms:simulated-plan. Restore the setting, then resume."
+    )
+    assert other.posted == []
