@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from connector.ledger import forking, schema
 from connector.model.errors import ConfigurationError, Fault, LedgerError, WorkerBusy
@@ -61,8 +62,14 @@ class Ledger:
                     # A lock would make the folder: a misspelt one must not become a second, empty ledger.
                     if not self.path.parent.is_dir():
                         raise FileNotFoundError(self.path.parent)
-                    with self._lock("schema"):
+                    with self._lock("schema").acquire(timeout=BUSY_TIMEOUT_SECONDS):
                         schema.ensure(engine)
+                except Timeout as error:
+                    engine.dispose()
+                    raise LedgerError(
+                        f"The ledger {self.path} can't be opened: another process holds it, as while it brings it to "
+                        f"a new version. Try again, and end that process where it hangs."
+                    ) from error
                 except (DBAPIError, OSError) as error:
                     engine.dispose()
                     raise LedgerError(
@@ -189,6 +196,7 @@ def _engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        pool_timeout=BUSY_TIMEOUT_SECONDS,
         # An error with its values would carry people into the logs.
         hide_parameters=True,
     )
@@ -221,6 +229,11 @@ def _engine(url: URL) -> Engine:
 def _speaking(path: Path) -> Iterator[None]:
     try:
         yield
+    except NoConnection as error:
+        raise LedgerError(
+            f"The ledger {path} can't be used: other threads of this process had all of its connections for "
+            f"{BUSY_TIMEOUT_SECONDS} seconds. Let fewer of them use it at the same time, and try again."
+        ) from error
     except DatabaseError as error:
         if isinstance(error, IntegrityError | ProgrammingError | DataError):
             raise

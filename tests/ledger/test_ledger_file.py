@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 
@@ -134,6 +134,26 @@ def test_a_turn_that_never_comes(ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     with ledger.hold("turn"), pytest.raises(LedgerError, match="another process holds it"):
         count(ledger, "never")
     assert names(ledger) == ["before"]
+    ledger.close()
+
+
+def test_a_process_that_hangs_while_it_opens(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.05)
+    other = Ledger(f"sqlite:///{ledger.path}")
+    with ledger.hold("schema"), pytest.raises(LedgerError, match="can't be opened: another process holds it"):
+        names(other)
+    assert names(other) == []
+    ledger.close()
+    other.close()
+
+
+def test_more_threads_than_connections(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.05)
+    with ExitStack() as inside, pytest.raises(LedgerError, match="all of its connections"):
+        for _ in range(100):
+            inside.enter_context(ledger.read())
+    count(ledger, "after")
+    assert names(ledger) == ["after"]
     ledger.close()
 
 
