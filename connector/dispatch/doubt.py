@@ -74,7 +74,7 @@ def _found(desk: Desk, line: Line, batch: Batch) -> Found:
         return line.provider.find(batch)
     except ConnectorError as error:
         return Found(FoundState.cannot_tell, cause=str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         logger.error(
             "The plugin of %s failed while it looked up batch %s: %s",
             line.provider.name,

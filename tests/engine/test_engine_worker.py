@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from receiving_kit import ADA, Api, Clock, api, clock, connect, id_of, send_to
@@ -268,18 +268,35 @@ def test_a_plugin_that_exits_is_told_and_asked_again_later(
     """As a library of its own may do (`sys.exit`): asked at once again, it would be asked without end."""
     asked = []
 
-    def find(batch: Batch) -> Found:
+    def exits(batch: Batch) -> NoReturn:
         asked.append(batch.key)
         raise SystemExit(1)
 
-    api.send, api.find = lambda batch: InDoubt("The answer was lost."), find
+    api.poll = exits
     with connect(tmp_path, api, clock) as connector:
         dispatch = send_to(connector, ADA)
-        clock.go(seconds=10)
+        clock.go(hours=1)
         connector.work(max_seconds=30)
         assert len(asked) == 1
         assert "A step of the worker failed and is taken up again: SystemExit" in caplog.text
         clock.go(seconds=10)
         connector.work(max_seconds=30)
         assert len(asked) == 2
-        assert dispatch.report().in_doubt == 1
+        assert dispatch.report().open == 1
+
+
+def test_a_plugin_that_exits_looks_up_nothing(tmp_path: Path, api: Api, clock: Clock) -> None:
+    def exits(batch: Batch) -> NoReturn:
+        raise SystemExit(1)
+
+    api.send, api.find = lambda batch: InDoubt("The answer was lost."), exits
+    with connect(tmp_path, api, clock) as connector:
+        dispatch = send_to(connector, ADA)
+        for _ in range(3):
+            clock.go(minutes=10)
+            connector.work(max_seconds=30)
+        (batch,) = dispatch.in_doubt()
+        assert batch.last_look_up == "can't tell: the plugin failed: SystemExit"
+        # Nobody waits for that to change.
+        with following(dispatch):
+            pass

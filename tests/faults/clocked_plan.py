@@ -54,7 +54,7 @@ class Fault(StrEnum):
 
 
 class Killed(BaseException):
-    """Stands for the death of the process: nobody catches it, and nothing is written down."""
+    """Stands for the death of the process: nothing is written down of what came of a request."""
 
 
 @dataclass
