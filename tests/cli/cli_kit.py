@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +72,9 @@ class Process(AbstractContextManager["Process"]):
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._process.stdout.close()
+        err = self._process.stderr.read()
         self._process.wait(END_SECONDS)
-        return self._process.stderr.read()
+        return err
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
@@ -92,8 +94,10 @@ class Process(AbstractContextManager["Process"]):
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         # Not by communicate, which misses what was read ahead of a line.
-        out, err = self._process.stdout.read(), self._process.stderr.read()
-        return self._process.wait(END_SECONDS), out, err
+        with ThreadPoolExecutor(1) as beside:
+            err = beside.submit(self._process.stderr.read)
+            out = self._process.stdout.read()
+            return self._process.wait(END_SECONDS), out, err.result()
 
 
 @dataclass
