@@ -20,6 +20,8 @@ from connector.model.outcome import Accepted, Found, FoundState, InDoubt, Outcom
 
 ANSWER_SECONDS = 2
 """From leaving to a message's last report."""
+REPORTS_KEPT = timedelta(days=4 + 14)
+"""Reports are waited for as long as the first, and can be asked for as long as the second after that."""
 
 PEOPLE = {
     "12015550101": [("Delivered", 0)],
@@ -99,6 +101,8 @@ class ClockedPlan:
     ever_refused: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     """Keys of batches that a list didn't show though their time of doubt was over."""
+    unread: set[str] = field(default_factory=set)
+    """Keys of batches whose reports could not be asked for as long as they were kept."""
     called_back: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -178,11 +182,11 @@ class ClockedPlan:
 
     def poll(self, batch: Batch) -> Iterable[dict[str, Any]]:
         with self._guard:
-            if self.unreadable:
-                raise ReadFailed("The API can't be reached.")
-            if batch.provider_batch_id is None:
-                raise ReadFailed("The batch has no id yet.")
             now = self.clock()
+            if self.unreadable or batch.provider_batch_id is None:
+                if any(copy.key == batch.key and now - copy.accepted_at > REPORTS_KEPT for copy in self.copies):
+                    self.unread.add(batch.key)
+                raise ReadFailed("The API can't be reached." if self.unreadable else "The batch has no id yet.")
             ended = [
                 self._report(copy, number, *PEOPLE[number][-1])
                 for copy in self.copies

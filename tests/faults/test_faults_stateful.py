@@ -346,7 +346,10 @@ class Courses(RuleBasedStateMachine):
                 " UNION ALL SELECT max(due_at, free_at, coalesce(probe_at, 0))"
                 "   FROM batches JOIN accounts ON name = batches.account JOIN dispatches d ON d.number = dispatch"
                 "   WHERE task = 'send' AND d.state = 'running'"
-                " UNION ALL SELECT probe_at FROM accounts)"
+                " UNION ALL SELECT probe_at FROM accounts"
+                # Who was refused alone in an open dispatch waits a day for others to be added.
+                " UNION ALL SELECT due_at + 86400000000 FROM batches JOIN trials USING (dispatch, shape)"
+                "   JOIN dispatches d ON d.number = dispatch WHERE task = 'trial' AND probe IS NULL AND d.open)"
             ).fetchone()
         return None if at is None else datetime.fromtimestamp(at / 1_000_000, UTC)
 
@@ -422,6 +425,8 @@ class Courses(RuleBasedStateMachine):
                     allowed = {Status.unconfirmed}
                 if worded:
                     allowed |= {Status.unknown}
+                if any(copy.key in self.plan.unread for copy, _ in left):
+                    allowed |= {Status.unconfirmed}
                 assert history.state in allowed, (history, of)
             elif of:
                 assert history.state in {"rejected", "unconfirmed", "unknown", "skipped"}, (history, of)
