@@ -5,7 +5,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from connector.cli.output import document, json_option
+from connector.cli.output import count, counted, document, json_option
 from connector.connector import Connector
 
 
@@ -38,7 +38,8 @@ def verify(config: Path, with_provider: bool, as_json: bool) -> None:
             for each in wrong:
                 click.echo(f"  {each}")
         closed = sum(not wrong for wrong in found.values())
-        click.echo(f"{closed} of {len(found)} dispatches: messages, events and totals agree, and the sums close.")
+        of_all = f"{count(closed)} of {counted(len(found), 'dispatch', 'dispatches')}"
+        click.echo(f"{of_all}: messages, events and totals agree, and the sums close.")
         if with_provider and closes:
             click.echo("The provider accepted the same batches, each once.")
     if not closes:

@@ -170,6 +170,10 @@ def surfaced(connection: Connection, dispatch: int) -> int:
     return connection.scalar(query) or 0
 
 
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
 def _without_error(name: str) -> str:
     """The name of a count; that of an error's code without the provider's word, which messages don't keep."""
     return f"{name.rsplit('|', 1)[0]}|" if name.startswith(totals.CODE) else name
@@ -200,13 +204,16 @@ def differences(connection: Connection, dispatch: Row[Any]) -> list[str]:
         found.append("the sum of what became of the enqueued is not their number")
     strange = strangers(connection, dispatch.number)
     if strange:
-        found.append(f"{strange} messages have another state than their own events tell")
+        have = _counted(strange, "message has another state than its", "messages have another state than their")
+        found.append(f"{have} own events tell")
     if kept[totals.DOUBLE_SEND]:
-        found.append(f"double_send: {kept[totals.DOUBLE_SEND]} messages were accepted twice by the provider")
+        were = _counted(kept[totals.DOUBLE_SEND], "message was", "messages were")
+        found.append(f"double_send: {were} accepted twice by the provider")
     twice = copies(connection, dispatch.number)
     if twice:
-        found.append(f"{twice} batches have two accepted copies that are not cancelled")
+        found.append(f"{_counted(twice, 'batch has', 'batches have')} two accepted copies that are not cancelled")
     late = surfaced(connection, dispatch.number)
     if late:
-        found.append(f"{late} batches that counted as never arrived were accepted after all")
+        were = _counted(late, "batch that counted as never arrived was", "batches that counted as never arrived were")
+        found.append(f"{were} accepted after all")
     return found

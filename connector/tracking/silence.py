@@ -31,8 +31,9 @@ class Silence:
     def sentence(self, now: datetime) -> str:
         """For whoever runs it."""
         minutes = int((now - self.since).total_seconds() // 60)
+        were = "message was" if self.messages == 1 else "messages were"
         return (
-            f"{self.messages:,} messages were accepted through {self.integration}, and no report has come for "
+            f"{self.messages:,} {were} accepted through {self.integration}, and no report has come for "
             f"{minutes} minutes: does the provider reach the callback address? `connector check` tries it, and "
             f"`connector poll` asks for the reports now."
         )

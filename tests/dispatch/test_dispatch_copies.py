@@ -168,7 +168,7 @@ def test_cancelling_is_tried_until_the_copy_fires(host: Host, still: Clock, plan
     connector.work()
     assert not any(copy["canceled"] for copy in copies(plan))
     found = connector.verify()[dispatch.id]
-    assert found == ["1 batches have two accepted copies that are not cancelled"]
+    assert found == ["1 batch has two accepted copies that are not cancelled"]
     still.advance(1)
     connector.work()
     assert only_the_first_stands(host, connector, plan, dispatch)

@@ -142,12 +142,12 @@ OF_ADA = "ordinal = 0"
         ("UPDATE events SET status = 'failed' WHERE status = 'rejected'", ["rejected", "failed"]),
         ("UPDATE events SET status = 'read' WHERE status = 'delivered'", ["delivered", "read"]),
         ("UPDATE events SET size = size - 1 WHERE status = 'enqueued'", ["enqueued: the totals say 5, the events 4"]),
-        ("UPDATE events SET ordinal = 4 WHERE status = 'delivered'", ["1 messages have another state"]),
+        ("UPDATE events SET ordinal = 4 WHERE status = 'delivered'", ["1 message has another state"]),
         # Attempts
         (
             "INSERT INTO attempts (batch, number, sent_at, deadline, ended, provider_batch_id) "
             "SELECT number, 2, 0, 0, 'accepted', 'x' FROM batches WHERE state = 'accepted'",
-            ["1 batches have two accepted copies"],
+            ["1 batch has two accepted copies"],
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """A provider that accepts and then says nothing at all."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 from receiving_kit import ADA, BO, CY, Api, Clock, id_of, receipt, send_to, take
@@ -25,6 +26,7 @@ def test_it_is_told_after_a_while_how_many_wait(connector: Connector, clock: Clo
     assert sentence.startswith("2 messages were accepted through")
     assert "no report has come for 15 minutes" in sentence
     assert "connector check" in sentence
+    assert replace(silence, messages=1).sentence(clock()).startswith("1 message was accepted through")
 
 
 def test_one_report_ends_it(connector: Connector, api: Api, clock: Clock) -> None:
