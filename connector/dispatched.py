@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, select, update
@@ -29,6 +29,8 @@ from connector.tracking import holds
 from connector.tracking.policy import Policy
 
 FOLLOW_SECONDS = 0.25
+STILL = timedelta(seconds=60)
+"""So long nothing moves where the process that drains is said to stand still."""
 
 
 class Behind(Protocol):
@@ -72,6 +74,7 @@ class Dispatch:
         self.integration: str = row.integration
         self.account: str = row.account
         self.send_at: datetime | None = row.send_at
+        self._followed: tuple[dict[str, int], datetime] | None = None
 
     def report(self) -> Report:
         """What became of everybody so far."""
@@ -106,6 +109,20 @@ class Dispatch:
         with desk.ledger.read() as connection:
             return prospects.is_left_to_callbacks(connection, desk, self.number)
 
+    def stands_still(self) -> bool:
+        """Whether `drain` follows another process, and for a minute nothing has moved of what is to be sent."""
+        if self._followed is None:
+            return False
+        counts, since = self._followed
+        left = counts.get(totals.WAITING) or counts.get(totals.SENDING)
+        return bool(left) and self._connector._clock() - since >= STILL
+
+    def _follow(self) -> None:
+        """Note what the process that drains has come to, and since when."""
+        _, counts = self.progress()
+        if self._followed is None or self._followed[0] != counts:
+            self._followed = counts, self._connector._clock()
+
     def progress(self) -> tuple[str, dict[str, int]]:
         """State and counts so far, cheaply: for showing progress."""
         with self._connector.ledger.read() as connection:
@@ -126,12 +143,18 @@ class Dispatch:
         stop = stop or threading.Event()
         with self._connector._handing_over(stop, last_seconds=hand_over_seconds):
             wait = prospects.Wait(self._connector.desk, self.number, final=final)
+
+            def ends() -> bool:
+                self._followed = None
+                return not wait.goes_on()
+
             while wait.goes_on() and not stop.is_set():
                 try:
                     worker = self._connector.worker(replies=False)
-                    worker.run(until=lambda: not wait.goes_on(), stop=stop)
+                    worker.run(until=ends, stop=stop)
                 except WorkerBusy:
                     # Another process drains: follow it, and take over when it ends.
+                    self._follow()
                     stop.wait(FOLLOW_SECONDS)
 
     def wait(self, *, stop: threading.Event | None = None) -> Report:

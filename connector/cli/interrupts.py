@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-STOPPING = b"Stopping: what is under way is finished first. Once more ends at once.\n"
+from connector.cli.output import say
+
+STOPPING = "Stopping: what is under way is finished first. Once more ends at once."
 
 
 def terminate_like_interrupt() -> None:
@@ -19,23 +21,31 @@ def terminate_like_interrupt() -> None:
 def stopping(*, quietly: bool = False) -> Iterator[threading.Event]:
     """An event that SIGINT or SIGTERM sets; after it, either ends the process."""
     stop = threading.Event()
-    asked = False
+    asked: threading.Thread | None = None
+
+    def tell() -> None:
+        try:
+            if not quietly:
+                # Nobody may be left to read it.
+                with suppress(OSError, ValueError):
+                    say(STOPPING)
+        finally:
+            stop.set()
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked is not None:
             # Safe at any moment: the ledger is made for processes that die.
             os._exit(1)
-        asked = True
-        # Past Python's own buffers, which this handler may have interrupted.
-        if not quietly:
-            os.write(2, STOPPING)
-        # The thread that this handler interrupts may hold the event's lock.
-        threading.Thread(target=stop.set, daemon=True).start()
+        # The thread that this handler interrupts may hold the locks of the event and of what is shown.
+        asked = threading.Thread(target=tell, daemon=True)
+        asked.start()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
+        if asked is not None:
+            asked.join()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -17,6 +17,15 @@ from connector.model.errors import LedgerError
 REFRESH_SECONDS = 0.5
 WHOLE = 1.0
 
+NOBODY_TAKES = (
+    "Nobody takes the delivery reports any more that the provider brings: `connector serve` has ended, or stands still."
+)
+STANDS_STILL = (
+    "Another process sends, and nothing of this dispatch has moved for a minute. It may be busy with others "
+    "(`connector dispatches`), or stand still, as after Ctrl-Z: `fg` in its terminal lets it go on. Once it has ended, "
+    "this command sends what is left."
+)
+
 
 class _Rate(ProgressColumn):
     """How many a second."""
@@ -77,6 +86,8 @@ def sending(
     And what it waits for, where nothing is sent; when all is done, how many events the sinks have still to take.
     """
     told: set[str | None] = set()
+    is_called_back = connector.settings.server.public_url is not None
+    taken = False
     bars = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -93,20 +104,31 @@ def sending(
         handed = bars.add_task("Events that platforms have still to take", total=None, visible=False)
 
         def show() -> None:
+            nonlocal taken
+            taking = is_called_back and connector.server_is_running()
             _, counts = dispatch.progress()
-            for account in connector.accounts():
-                if account.name == dispatch.account and account.probe_at and account.trouble not in told:
+            unwell = [each for each in connector.accounts() if each.name == dispatch.account and each.probe_at]
+            for account in unwell:
+                if account.trouble not in told:
                     told.add(account.trouble)
                     say(
                         f"Nothing is sent while the account {account.name} doesn't answer; it is asked again at "
                         f"{moment(account.probe_at)}. {account.trouble or ''}"
                     )
+            if not unwell and STANDS_STILL not in told and dispatch.stands_still():
+                told.add(STANDS_STILL)
+                say(STANDS_STILL)
             enqueued = counts.get(totals.ENQUEUED, 0)
             done = enqueued + counts.get(totals.ENQUEUE_FAILED, 0) + counts.get(totals.UNKNOWN, 0)
             left = sum(counts.get(name, 0) for name in (totals.WAITING, totals.SENDING, totals.IN_DOUBT))
             bars.update(sent, total=done + left, completed=done)
             bars.update(reported, total=enqueued or None, completed=enqueued - counts.get(totals.OPEN, 0))
-            if not left and not (final and counts.get(totals.OPEN, 0)):
+            awaits = final and (left or counts.get(totals.OPEN, 0))
+            if awaits and taken and not taking and NOBODY_TAKES not in told:
+                told.add(NOBODY_TAKES)
+                say(f"{NOBODY_TAKES} {_reports_then(connector, dispatch)}")
+            taken = taking
+            if not left and not awaits:
                 lag = to_hand_over()
                 bars.update(handed, completed=lag, visible=lag > 0)
 
@@ -114,6 +136,14 @@ def sending(
 
     with _shown(bars, start):
         yield
+
+
+def _reports_then(connector: Connector, dispatch: Dispatch) -> str:
+    """How the last reports come where nobody takes callbacks any more."""
+    line = connector.lines.get(dispatch.integration)
+    if line is None or line.provider.supports("poll"):
+        return "They are asked for from now on."
+    return "They can't be asked for: unless it runs again in a moment, they are not waited for."
 
 
 @contextmanager
@@ -137,9 +167,11 @@ def _shown(bars: Progress, start: Callable[[], Callable[[], None]]) -> Iterator[
 
     with bars:
         watching = threading.Thread(target=watch, name="connector-progress")
-        watching.start()
         try:
+            # Ctrl-C may come as soon as it runs.
+            watching.start()
             yield
         finally:
             ended.set()
-            watching.join()
+            if watching.ident is not None:
+                watching.join()
