@@ -1,6 +1,9 @@
 """What the tests of the Python API share: a connector built as a host builds one, and a function that remembers."""
 
+import faulthandler
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +14,8 @@ from receiving_kit import SECRETS, Api, Clock, settings_of
 
 from connector import Connector, Event, Sink
 from connector.extension.plugins import Plugins
+
+LONGEST_CHILD_SECONDS = 240.0
 
 
 def build(path: Path, api: Api, clock: Clock, **given: Any) -> Connector:
@@ -62,6 +67,8 @@ def forked(step: Callable[[], object]) -> Iterator[None]:
     child = os.fork()
     if child == 0:
         status = 1
+        # Prints where every thread stands, and ends.
+        faulthandler.register(signal.SIGUSR1, file=writing, chain=True)
         try:
             step()
             status = 0
@@ -70,10 +77,13 @@ def forked(step: Callable[[], object]) -> Iterator[None]:
         finally:
             os._exit(status)
     os.close(writing)
+    hangs = threading.Timer(LONGEST_CHILD_SECONDS, os.kill, (child, signal.SIGUSR1))
+    hangs.start()
     try:
         yield
     finally:
         with os.fdopen(reading) as told:
             words = told.read()
+        hangs.cancel()
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, words
