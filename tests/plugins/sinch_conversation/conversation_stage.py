@@ -158,6 +158,8 @@ def staging(folder: Path) -> Iterator[Callable[..., Stage]]:
                 return response.status
 
             receiver.take = take  # type: ignore[method-assign]
+            # A callback that comes after the end would have the connector begin anew, and a thread of it left behind.
+            stack.callback(setattr, receiver, "take", record)
             return Stage(connector, base_url, receiver, simulator.served)
 
         yield start
