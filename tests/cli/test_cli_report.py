@@ -173,7 +173,7 @@ def test_waiting_says_what_is_left(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
 def test_verify_names_what_disagrees(desk: Desk) -> None:
     desk.people(2)
     dispatch = desk.send()["dispatch"]
-    assert "1 of 1 dispatches" in desk.run("verify").stdout
+    assert "1 of 1 dispatch: messages" in desk.run("verify").stdout
     with closing(sqlite3.connect(desk.folder / "connector.db")) as ledger, ledger:
         ledger.execute("INSERT INTO totals (dispatch, name, delta) VALUES (1, 'enqueued', 1)")
     found = desk.json("verify", status=1)
