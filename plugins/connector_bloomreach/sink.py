@@ -12,7 +12,7 @@ from connector.extension import CheckResult, DeadLetter, Sink, SinkSettings
 from connector.http import Http
 from connector.model.errors import ConfigurationError, NotTaken, ReadFailed, SinkStopped
 from connector.model.event import Event, Status
-from connector_bloomreach.answers import Invalid, forbids_the_event_type, refusals
+from connector_bloomreach.answers import Invalid, Refused, forbids_the_event_type, proof, refusals
 from connector_bloomreach.pace import Pace
 from connector_bloomreach.settings import METADATA, BloomreachSettings
 
@@ -204,12 +204,14 @@ class Bloomreach(Sink):
         except SinkStopped as error:
             return [CheckResult("credentials", False, str(error), reached=False)]
         except ReadFailed as error:
-            return [CheckResult("credentials", False, str(error), reached=False)]
-        if answer.status != 200:
-            return [CheckResult("credentials", False, f"Bloomreach refused them (HTTP {answer.status}).")]
+            return [CheckResult("address", False, f"{error} Check base_url.", reached=False)]
+        try:
+            proved = proof(answer)
+        except Refused as error:
+            return [CheckResult(error.about, False, str(error))]
         unproved = f"Whether they may track {self._settings.event_type} can't be tried without tracking an event."
         return [
-            CheckResult("address", True, "Bloomreach answers for this project."),
+            CheckResult("address", True, proved),
             CheckResult("permission", None, unproved),
         ]
 
