@@ -57,8 +57,63 @@ _silent: ContextVar[bool] = ContextVar("silent", default=False)
 logging.getLogger("httpx").addFilter(lambda record: not _silent.get())
 
 
+class _Prompt(httpcore.NetworkStream):
+    """A connection whose answers end in time as a whole: the library's timeout is for each piece of one."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        self._asked_at = time.monotonic()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if timeout is not None:
+            timeout -= time.monotonic() - self._asked_at
+            if timeout <= 0:
+                raise httpcore.ReadTimeout("the answer had not ended by then")
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+        self._asked_at = time.monotonic()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Prompt(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Network(httpcore.SyncBackend):
+    """Connects as the library does."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Prompt(super().connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+def _over(network: httpcore.NetworkBackend, transport: httpx.BaseTransport | None) -> None:
+    # The library offers no way to hand over how a connection is made; its pool does.
+    if isinstance(transport, httpx.HTTPTransport):
+        transport._pool._network_backend = network
+
+
 class _Silent(httpx.Client):
     """Writes no request into the log of its library, which a host may have turned on: addresses have people in them."""
+
+    def __init__(self, *, network: httpcore.NetworkBackend | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        for transport in (self._transport, *self._mounts.values()):
+            _over(network or _Network(), transport)
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         before = _silent.set(True)
@@ -242,7 +297,7 @@ class ClientCredentials:
             with self._client.stream(
                 "POST", self._url, data={"grant_type": "client_credentials"}, auth=(self._client_id, secret)
             ) as response:
-                answer = _answer(response, _read_within(response, self._timeout_seconds))
+                answer = _answer(response, response.read())
         except httpx.HTTPError as error:
             raise NotReached(_describe(error, self._host)) from error
         if answer.status == 429:
@@ -305,7 +360,7 @@ class Client:
             follow_redirects=False,
             # A proxy of the environment would look names up itself.
             trust_env=not only_public,
-            transport=_public_transport() if only_public else None,
+            network=_PublicNetwork() if only_public else None,
         )
         # The proxies of the environment, and what is excepted from them, as the library reads them.
         self._transport = self._client._transport_for_url(httpx.URL(self.base_url))
@@ -371,7 +426,7 @@ class Client:
         )
         response = self._transport.handle_request(request)
         try:
-            return _answer(response, _read_within(response, self._timeout_seconds, most_bytes))
+            return _answer(response, _read(response, most_bytes))
         finally:
             response.close()
 
@@ -451,7 +506,7 @@ class Client:
         def once(token: dict[str, str]) -> Answer:
             headers = {**kind, **token}
             with self._client.stream(method, path, params=params, content=content, headers=headers) as response:
-                return _answer(response, _read_within(response, self._timeout_seconds))
+                return _answer(response, response.read())
 
         def waits(error: Exception) -> bool | float:
             if isinstance(error, _TryAgain):
@@ -498,7 +553,7 @@ class _Private(httpcore.ConnectError):
     """A name leads to an address that isn't public."""
 
 
-class _PublicNetwork(httpcore.SyncBackend):
+class _PublicNetwork(_Network):
     """Connects to public addresses alone: what a name leads to is looked at and connected to in one step."""
 
     def connect_tcp(
@@ -535,18 +590,6 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _public_transport() -> httpx.HTTPTransport:
-    transport = httpx.HTTPTransport()
-    # The library offers no way to hand over how a connection is made; its pool does.
-    transport._pool = httpcore.ConnectionPool(
-        ssl_context=httpx.create_ssl_context(),
-        max_connections=MAX_CONNECTIONS,
-        max_keepalive_connections=MAX_CONNECTIONS,
-        network_backend=_PublicNetwork(),
-    )
-    return transport
-
-
 class _TryAgain(Exception):
     def __init__(self, message: str, wait_seconds: float | None) -> None:
         self.wait_seconds = None if wait_seconds is None else min(wait_seconds, 5.0)
@@ -563,6 +606,7 @@ class Poster:
         self._transport = httpx.HTTPTransport(
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         )
+        _over(_Network(), self._transport)
         self._extensions = {"timeout": httpx.Timeout(timeout_seconds).as_dict()}
 
     def close(self) -> None:
@@ -598,7 +642,7 @@ def knock(url: str, content: bytes, headers: Mapping[str, str], *, timeout_secon
             _Silent(timeout=timeout_seconds, follow_redirects=False) as client,
             client.stream("POST", url, content=content, headers=dict(headers)) as response,
         ):
-            return _answer(response, _read_within(response, timeout_seconds))
+            return _answer(response, response.read())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(_silence(error)) from None
 
@@ -628,27 +672,17 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-class _Dripping(httpx.ReadTimeout):
-    """An answer did not end in time."""
-
-
-def _read_within(response: httpx.Response, seconds: float, most_bytes: int | None = None) -> bytes:
-    """The body of an answer, which may not drip for ever: timeouts of the library are for each piece.
-
-    Its headers may: they are read by the library, which stops at 100 KB.
-
-    What is over `most_bytes` is not read.
-    """
-    ends = time.monotonic() + seconds
+def _read(response: httpx.Response, most_bytes: int | None) -> bytes:
+    """The body of an answer; what is over `most_bytes` is not read."""
+    if most_bytes is None:
+        return response.read()
     chunks = []
     size = 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         size += len(chunk)
-        if most_bytes is not None and size > most_bytes:
+        if size > most_bytes:
             break
-        if time.monotonic() > ends:
-            raise _Dripping("")
     return b"".join(chunks)[:most_bytes]
 
 
@@ -665,7 +699,6 @@ def _describe(error: httpx.HTTPError, base_url: str) -> str:
     if any(isinstance(cause, _Private) for cause in _causes(error)):
         return f"{base_url} leads into a private network or to this machine, which is not allowed."
     sentences: list[tuple[type[httpx.HTTPError], str]] = [
-        (_Dripping, "did not end its answer in time"),
         (httpx.ConnectTimeout, "did not take the connection in time"),
         (httpx.ConnectError, "can't be reached"),
         (httpx.PoolTimeout, "had no free connection in time"),

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from answering_api import answering
 
-from connector.http import MOST_WORDS_BYTES, Http, NoAnswer, Unanswered, knock
+from connector.http import MOST_WORDS_BYTES, AnswerLost, Http, NoAnswer, Unanswered, knock
 from connector.model.errors import NotReached, NotTaken
 
 PIECES = 600
@@ -88,8 +88,8 @@ def test_a_client_that_is_closed_posts_nothing() -> None:
         assert api.seen == []
 
 
-@pytest.fixture
-def dripping() -> Iterator[str]:
+@pytest.fixture(params=["head", "body"])
+def dripping(request: pytest.FixtureRequest) -> Iterator[str]:
     """A server whose first answer comes for a minute, piece by piece, and every other one at once."""
     ended = threading.Event()
     asked: list[str] = []
@@ -99,14 +99,21 @@ def dripping() -> Iterator[str]:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             asked.append(self.path)
             pieces = PIECES if len(asked) == 1 else 1
-            self.send_response_only(200)
-            self.send_header("content-length", str(pieces))
-            self.end_headers()
             with suppress(OSError):
-                for _ in range(pieces):
-                    self.wfile.write(b"a")
-                    if pieces > 1:
-                        ended.wait(PIECE_SECONDS)
+                self.send_response_only(200)
+                if request.param == "head":
+                    self.flush_headers()
+                    self.drip(b"x-a: b\r\n", pieces)
+                    pieces = 1
+                self.send_header("content-length", str(pieces))
+                self.end_headers()
+                self.drip(b"a", pieces)
+
+        def drip(self, piece: bytes, pieces: int) -> None:
+            for number in range(pieces):
+                self.wfile.write(piece)
+                if number < pieces - 1:
+                    ended.wait(PIECE_SECONDS)
 
         do_GET = do_POST = answer
 
@@ -126,6 +133,20 @@ def dripping() -> Iterator[str]:
 def test_an_answer_that_drips_is_asked_for_again(dripping: str) -> None:
     http = Http()
     assert http.client(dripping, timeout_seconds=1.0).get("/batches").body == b"a"
+    http.close()
+
+
+def test_an_answer_to_a_post_that_drips_is_lost(dripping: str) -> None:
+    http = Http()
+    with pytest.raises(AnswerLost, match="did not answer in time"):
+        http.client(dripping, timeout_seconds=1.0).post_once("/batches", b"{}")
+    http.close()
+
+
+def test_an_answer_to_events_that_drips_takes_none(dripping: str) -> None:
+    http = Http()
+    with pytest.raises(NotTaken, match="did not answer in time"):
+        http.client(dripping, timeout_seconds=1.0).post_events("/hook", b"{}", {})
     http.close()
 
 
