@@ -104,21 +104,25 @@ def written(ahead: Collection[int]) -> str | None:
     return json.dumps(sorted(ahead), separators=(",", ":")) if ahead else None
 
 
-def advance(connection: Connection, name: str, cursor: Cursor, *, now: datetime, events_per_second: float) -> None:
-    """A sink has taken something: whatever troubled it is over."""
+def advance(connection: Connection, name: str, cursor: Cursor) -> None:
+    """A sink has come further with what is new."""
     connection.execute(
-        update(cursors)
-        .where(cursors.c.name == name)
-        .values(
-            position=cursor.position,
-            ahead=written(cursor.ahead),
-            failures=0,
-            due_at=None,
-            trouble=None,
-            stopped=None,
-            taken_at=now,
-            events_per_second=events_per_second,
-        )
+        update(cursors).where(cursors.c.name == name).values(position=cursor.position, ahead=written(cursor.ahead))
+    )
+
+
+def took(connection: Connection, name: str, *, now: datetime, events_per_second: float) -> None:
+    """A sink has taken something, new or once more: whatever troubled it is over."""
+    connection.execute(
+        update(cursors).where(cursors.c.name == name).values(taken_at=now, events_per_second=events_per_second)
+    )
+    be_well(connection, name)
+
+
+def be_well(connection: Connection, name: str) -> None:
+    """Nothing troubles a sink any more."""
+    connection.execute(
+        update(cursors).where(cursors.c.name == name).values(failures=0, due_at=None, trouble=None, stopped=None)
     )
 
 

@@ -69,6 +69,8 @@ def deliver(
                 # What goes there again is not to hold up what is new, nor the other way round.
                 again = turn.goes_on and not halted() and (turn.hand_refused() or turn.hand_again())
                 if not new and not again:
+                    if turn.goes_on and not halted():
+                        turn.find_nothing()
                     break
         finally:
             turn.save()
@@ -180,18 +182,22 @@ class _Turn:
     def save(self) -> None:
         """Write down how far it is with what is new."""
         if self._at != self._saved:
-            measured_seconds = max(time.monotonic() - self._began, SHORTEST_MEASURE_SECONDS)
             with self._ledger.write() as connection:
                 self._keep(connection, self._dead)
-                cursors.advance(
-                    connection,
-                    self._name,
-                    self._at,
-                    now=self._clock(),
-                    events_per_second=self.taken / measured_seconds,
-                )
+                cursors.advance(connection, self._name, self._at)
+                self._note_success(connection)
             self._saved, self._dead = self._at, []
         self._save_at = time.monotonic() + SAVE_SECONDS
+
+    def _note_success(self, connection: Connection) -> None:
+        measured_seconds = max(time.monotonic() - self._began, SHORTEST_MEASURE_SECONDS)
+        cursors.took(connection, self._name, now=self._clock(), events_per_second=self.taken / measured_seconds)
+
+    def find_nothing(self) -> None:
+        """Nothing is left for it: what it failed to take was given up or has come some other way."""
+        if self._failures and not self.taken:
+            with self._ledger.write() as connection:
+                cursors.be_well(connection, self._name)
 
     def hand_refused(self) -> bool:
         """Hand over what it refused before and is to be tried once more; False: there is nothing."""
@@ -268,6 +274,8 @@ class _Turn:
         refused = {letter.event.position for letter in handed.dead if not letter.left_out}
         dead_letters.settle(connection, self._name, {event.position for event in handed.done} - refused)
         self._keep(connection, handed.dead)
+        if handed.done:
+            self._note_success(connection)
 
     def _keep(self, connection: Connection, dead: Sequence[DeadLetter]) -> None:
         kept = [letter for letter in dead if not letter.left_out]

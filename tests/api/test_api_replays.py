@@ -1,0 +1,91 @@
+"""What goes to a sink again: how it does meanwhile, and that it is well once it has taken it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_kit import Store, build
+from receiving_kit import ADA, BO, Api, Clock, send_to
+
+from connector import Connector, DeadLetter, Event, NotTaken, SinkState, SinkStopped
+
+
+class Moody(Store):
+    """Fails, or refuses what is of somebody, as it is told."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.error: Exception | None = None
+        self.refuses: set[str] = set()
+
+    def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:  # type: ignore[override]
+        if self.error is not None:
+            raise self.error
+        super().deliver(events)
+        return [DeadLetter(event, "Nobody knows them.") for event in events if event.recipient in self.refuses]
+
+
+def state_of(connector: Connector) -> SinkState:
+    (state,) = connector.sinks()
+    return state
+
+
+AWAY = NotTaken("The platform answered HTTP 503.")
+LOCKED = SinkStopped("Who are you?")
+
+
+@pytest.mark.parametrize("error", [AWAY, LOCKED], ids=["away", "locked"])
+def test_a_sink_is_well_again_once_it_has_taken_a_replay(
+    tmp_path: Path, api: Api, clock: Clock, error: Exception
+) -> None:
+    sink = Moody()
+    with build(tmp_path, api, clock, sinks={"crm": sink}) as connector:
+        send_to(connector, ADA, BO)
+        sink.error = error
+        connector.replay("crm")
+        for _ in range(3):
+            connector.resume_sink("crm")
+            connector.work()
+        failing = state_of(connector)
+        assert (failing.lag, failing.failures, failing.trouble) == (0, 3, str(error))
+        sink.error = None
+        connector.resume_sink("crm")
+        connector.work()
+        assert [event.recipient for event in sink.told] == [ADA, BO] * 2
+        well = state_of(connector)
+        assert (well.failures, well.trouble, well.next_try, well.is_stopped) == (0, None, None, False)
+        assert well.position == failing.position
+
+
+def test_a_sink_is_well_again_once_it_has_taken_what_it_refused(tmp_path: Path, api: Api, clock: Clock) -> None:
+    sink = Moody()
+    sink.refuses = {ADA}
+    with build(tmp_path, api, clock, sinks={"crm": sink}) as connector:
+        send_to(connector, ADA, BO)
+        sink.refuses, sink.error = set(), AWAY
+        assert connector.replay_refused("crm") == 1
+        connector.work()
+        assert state_of(connector).failures == 1
+        sink.error = None
+        clock.go(seconds=1)
+        connector.work()
+        well = state_of(connector)
+        assert (well.dead_letters, well.failures, well.trouble) == (0, 0, None)
+
+
+def test_a_sink_is_in_no_trouble_where_nothing_is_left_for_it(tmp_path: Path, api: Api, clock: Clock) -> None:
+    sink = Moody()
+    sink.refuses = {ADA}
+    with build(tmp_path, api, clock, sinks={"crm": sink}) as connector:
+        send_to(connector, ADA)
+        sink.error = AWAY
+        connector.replay_refused("crm")
+        connector.work()
+        assert state_of(connector).trouble == str(AWAY)
+        connector.discard_refused("crm")
+        connector.work()
+        assert state_of(connector).trouble == str(AWAY), "it is not due yet"
+        clock.go(seconds=1)
+        connector.work()
+        assert (state_of(connector).failures, state_of(connector).trouble) == (0, None)
