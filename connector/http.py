@@ -36,6 +36,7 @@ from connector.model.errors import (
     NotTaken,
     ReadFailed,
     ReadRefused,
+    SinkStopped,
     Stopped,
     Throttled,
 )
@@ -352,6 +353,7 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._timeout_seconds = timeout_seconds
+        self._only_public = only_public
         self._client = _Silent(
             base_url=self.base_url,
             headers=dict(headers or {}),
@@ -469,11 +471,14 @@ class Client:
         """Post events to a platform, once: whoever hands them over does so again later.
 
         `headers`: their names in lower case. A refusal is returned as it came. Raises `NotTaken` when no answer
-        comes, or one that asks to try again later (408, 429, 5xx).
+        comes, or one that asks to try again later (408, 429, 5xx); `SinkStopped` when the address leads to where
+        this client may not go.
         """
         try:
             answer = self._exchange(path, content, headers, MOST_WORDS_BYTES)
         except httpx.HTTPError as error:
+            if _leads_inside(error):
+                raise SinkStopped(_describe(error, self.base_url)) from error
             raise NotTaken(_describe(error, self.base_url)) from error
         if answer.status in (408, 429) or answer.status >= 500:
             raise NotTaken(
@@ -481,6 +486,21 @@ class Client:
                 retry_after_seconds=answer.retry_after_seconds(datetime.now(UTC)),
             )
         return answer
+
+    def look_up(self) -> None:
+        """Look up where the address leads, and connect to nothing; what a proxy would look up is left to it.
+
+        Raises `NotTaken` when no machine is known by its name, `SinkStopped` as `post_events`.
+        """
+        if self._transport is not self._client._transport:
+            return
+        url = httpx.URL(self.base_url)
+        try:
+            found = _addresses(url.raw_host.decode(), url.port or 443)
+        except OSError as error:
+            raise NotTaken(f"{self.base_url} can't be reached: no machine is known by this name.") from error
+        if self._only_public and not all(map(_is_public, found)):
+            raise SinkStopped(_describe(_Private(), self.base_url))
 
     def _read(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None = None) -> Answer:
         answer = self._ask(method, path, params, content)
@@ -565,16 +585,24 @@ class _PublicNetwork(_Network):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = _addresses(host, port)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         if not all(map(_is_public, addresses)):
             raise _Private
         for address in addresses[:-1]:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
                 return super().connect_tcp(str(address), port, timeout, local_address, socket_options)
         return super().connect_tcp(str(addresses[-1]), port, timeout, local_address, socket_options)
+
+
+def _addresses(host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Where a name leads. Raises `OSError` where that can't be found out."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError("no name of a machine") from error
+    return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -694,9 +722,13 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
     return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
 
 
-def _describe(error: httpx.HTTPError, base_url: str) -> str:
+def _leads_inside(error: BaseException) -> bool:
+    return any(isinstance(cause, _Private) for cause in _causes(error))
+
+
+def _describe(error: Exception, base_url: str) -> str:
     """A sentence without the request: paths carry account ids, bodies carry people."""
-    if any(isinstance(cause, _Private) for cause in _causes(error)):
+    if _leads_inside(error):
         return f"{base_url} leads into a private network or to this machine, which is not allowed."
     sentences: list[tuple[type[httpx.HTTPError], str]] = [
         (httpx.ConnectTimeout, "did not take the connection in time"),

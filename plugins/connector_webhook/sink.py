@@ -26,6 +26,8 @@ SECRET = "whsec_"
 SHORTEST_KEY_BYTES = 24
 LONGEST_KEY_BYTES = 64
 
+MEND = "Mend the url, or say allow_private_addresses = true."
+
 WAITS_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """The specification's waits between the tries."""
 
@@ -33,9 +35,9 @@ WAITS_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 class WebhookSink(Sink):
     """Posts each event to an address, signed by the Standard Webhooks specification.
 
-    A 2xx takes the event; 410 stops the sink; 400, 413, 415 and 422 refuse the event; anything else, redirects too, is
-    tried again. Source: the Standard Webhooks specification 1.0, and the CloudEvents specification 1.0 (JSON format,
-    structured mode).
+    A 2xx takes the event; 410 stops the sink, as an address does that leads to where it may not; 400, 413, 415 and 422
+    refuse the event; anything else, redirects too, is tried again. Source: the Standard Webhooks specification 1.0, and
+    the CloudEvents specification 1.0 (JSON format, structured mode).
     """
 
     name = "webhook"
@@ -70,7 +72,11 @@ class WebhookSink(Sink):
     def _post(self, event: Event) -> str | None:
         """Post one event; why the receiver will never take it, or None."""
         headers, body = self._written(event)
-        answer = self._client.post_events(self._path, body, {**headers, **self._signed(event.id, body)})
+        headers = {**headers, **self._signed(event.id, body)}
+        try:
+            answer = self._client.post_events(self._path, body, headers)
+        except SinkStopped as error:
+            raise SinkStopped(f"{error} {MEND}") from error
         if 200 <= answer.status < 300:
             return None
         if answer.status == GONE:
@@ -101,13 +107,21 @@ class WebhookSink(Sink):
         }
 
     def check(self) -> list[CheckResult]:
-        """Nothing can be asked without posting something: only the secrets are looked at."""
+        """Nothing can be asked without posting something: the secrets are looked at, and where the address leads."""
         try:
             self._signed("check", b"{}")
         except SinkStopped as error:
             return [CheckResult("secret", False, str(error))]
-        unproved = "Whether the address takes events can't be tried without posting one."
-        return [CheckResult("secret", True, "It can sign."), CheckResult("address", None, unproved)]
+        return [CheckResult("secret", True, "It can sign."), self._address()]
+
+    def _address(self) -> CheckResult:
+        try:
+            self._client.look_up()
+        except SinkStopped as error:
+            return CheckResult("address", False, f"{error} {MEND}")
+        except NotTaken as error:
+            return CheckResult("address", False, f"{error} Check the url.", reached=False)
+        return CheckResult("address", None, "Whether the address takes events can't be tried without posting one.")
 
 
 def _key(secret: str) -> bytes:

@@ -185,6 +185,55 @@ def test_private_addresses_are_not_posted_to(host: Host, plan: Plan, host_name: 
     connector.send(CAMPAIGN, people(1))
     (state,) = connector.sinks()
     assert state.trouble is not None and "private network" in state.trouble
+    assert "allow_private_addresses" in state.trouble
+    assert (state.is_stopped, state.lag) == (True, 1), "a person has to mend the address"
+
+
+def checked(url: str, *, private: bool) -> dict[str, tuple[bool | None, str]]:
+    settings = WebhookSettings(
+        url=url, secret=Secret("env:NEW", lambda reference: NEW), properties={}, allow_private_addresses=private
+    )
+    http = Http()
+    try:
+        found = Plugins().sink("webhook", "hook", settings, http).check()
+    finally:
+        http.close()
+    return {each.name: (each.ok, each.message) for each in found}
+
+
+@pytest.mark.parametrize("host_name", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "10.1.2.3:9"])
+def test_an_address_that_is_not_allowed_is_seen_without_a_post(host_name: str) -> None:
+    ok, message = checked(f"https://{host_name}/events", private=False)["address"]
+    assert ok is False
+    assert "private network" in message and "allow_private_addresses" in message
+
+
+@pytest.mark.parametrize("private", [True, False])
+@pytest.mark.parametrize("host_name", ["hooks.shop.invalid", f"{'a' * 64}.example", ".".join(["a" * 60] * 5)])
+def test_a_name_that_no_machine_has_is_seen_without_a_post(host_name: str, private: bool) -> None:
+    ok, message = checked(f"https://{host_name}/events", private=private)["address"]
+    assert ok is False
+    assert "no machine is known by this name" in message and "private" not in message
+
+
+@pytest.mark.parametrize("host_name", ["hooks.shop.invalid", f"{'a' * 64}.example"])
+def test_a_name_that_cannot_be_looked_up_for_now_is_tried_again(host: Host, plan: Plan, host_name: str) -> None:
+    connector = connected(host, plan, f"https://{host_name}/events", allow_private_addresses=False)
+    connector.send(CAMPAIGN, people(1))
+    (state,) = connector.sinks()
+    assert state.trouble is not None and "can't be reached" in state.trouble
+    assert (state.is_stopped, state.next_try is not None) == (False, True)
+
+
+def test_what_a_proxy_looks_up_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert checked("https://hooks.shop.invalid/events", private=True)["address"][0] is None
+    assert checked("https://hooks.shop.invalid/events", private=False)["address"][0] is False
+
+
+@pytest.mark.parametrize(("url", "private"), [("https://1.1.1.1/events", False), ("http://127.0.0.1:9/events", True)])
+def test_whether_an_address_takes_events_is_not_proved(url: str, private: bool) -> None:
+    assert checked(url, private=private)["address"][0] is None
 
 
 @pytest.mark.parametrize("url", ["http://crm.example.com/events", "ftp://crm.example.com", "https://user@example.com/"])
@@ -197,7 +246,7 @@ def test_what_is_no_address_for_it_is_refused(host: Host, plan: Plan, url: str) 
 @pytest.mark.parametrize(("value", "ok"), [(NEW, True), ("whsec_", False), ("whsec_ä", False)])
 def test_the_secret_is_looked_at(value: str, ok: bool) -> None:
     secret = Secret("env:NEW", lambda reference: value)
-    settings = WebhookSettings(url="https://crm.example.com", secret=secret, properties={})
+    settings = WebhookSettings(url="https://1.1.1.1", secret=secret, properties={})
     http = Http()
     results = {each.name: each.ok for each in Plugins().sink("webhook", "hook", settings, http).check()}
     http.close()
