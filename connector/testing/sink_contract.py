@@ -1,10 +1,11 @@
 """What holds for every sink, as tests: for the author of one.
 
 class TestOurSink(SinkContract):
-    Sink = OurSink
-    settings = {"url": ...}
-    def received(self): ...   # the ids of the events that the platform holds
-    def away(self): ...       # a block in which the platform takes nothing
+    offered = OurSink
+    settings = {"url": ..., "key": "env:KEY"}
+    secrets = {"env:KEY": "..."}   # where the settings have some
+    def received(self): ...        # the ids of the events that the platform holds
+    def away(self): ...            # a block in which the platform takes nothing
 """
 
 from collections.abc import Iterator, Mapping, Sequence
