@@ -925,7 +925,12 @@ class Connector:
         state = self._known_sink(name)
         return [
             *sinks_checking.try_sink(name, self._sinks[name], self.settings.sinks[name].settings),
-            *sinks_checking.doing(name, trouble=state.trouble, lag=state.lag, refused=state.dead_letters),
+            *sinks_checking.doing(
+                name,
+                trouble=state.trouble,
+                waiting=state.lag + state.again + state.replaying,
+                refused=state.dead_letters,
+            ),
         ]
 
     def try_account(self, name: str) -> list[Finding]:

@@ -26,12 +26,12 @@ def try_sink(name: str, sink: Sink, settings: SinkSettings) -> list[Finding]:
         return [Finding("platform", Result.not_proved, f"{sentence} Please tell its author.", sink=name)]
 
 
-def doing(name: str, *, trouble: str | None, lag: int, refused: int) -> list[Finding]:
+def doing(name: str, *, trouble: str | None, waiting: int, refused: int) -> list[Finding]:
     """What the ledger knows of a sink's work."""
     found = []
     if trouble is not None:
-        waiting = "1 event waits" if lag == 1 else f"{lag:,} events wait"
-        found.append(Finding("events", Result.wrong, f"{waiting} for it: {trouble}", sink=name))
+        events = "1 event waits" if waiting == 1 else f"{waiting:,} events wait"
+        found.append(Finding("events", Result.wrong, f"{events} for it: {trouble}", sink=name))
     if refused:
         events = "1 event" if refused == 1 else f"{refused:,} events"
         sentence = f"It refused {events}: `connector sinks {name}` shows its words."

@@ -44,11 +44,12 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
         click.echo("No sink is configured; a [sinks.NAME] table of the configuration makes one.")
     else:
         table(
-            ["sink", "waiting", "events/s", "refused", "left out", "state"],
+            ["sink", "waiting", "again", "events/s", "refused", "left out", "state"],
             [
                 [
                     state.name,
                     count(state.lag),
+                    count(state.again + state.replaying),
                     _pace(state),
                     count(state.dead_letters),
                     count(state.left_out),
@@ -56,7 +57,7 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
                 ]
                 for state in states
             ],
-            right=["waiting", "events/s", "refused", "left out"],
+            right=["waiting", "again", "events/s", "refused", "left out"],
             whole=["sink"],
         )
         if any(state.left_out for state in states):
@@ -104,7 +105,7 @@ def _state(state: SinkState, is_handed_over: bool) -> str:
         return f"STOPPED: {state.trouble}"
     if state.trouble is not None:
         return f"tried again at {moment(state.next_try)}: {state.trouble}" if state.next_try else state.trouble
-    if state.lag == 0:
+    if state.lag + state.again + state.replaying == 0:
         return "up to date"
     if state.of_program:
         return "taken while your program works"

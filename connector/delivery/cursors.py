@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from connector.delivery import dead_letters
 from connector.extension.sink import Sink
 from connector.ledger import log
-from connector.ledger.tables import cursors, events, replays
+from connector.ledger.tables import cursors, replays
 from connector.model.errors import NotFound
 
 FIRST_PAUSE = timedelta(seconds=1)
@@ -52,6 +53,8 @@ class SinkState:
     """How many events it refused."""
     again: int = 0
     """How many of these are to be tried once more."""
+    replaying: int = 0
+    """How many events of its replays it has still to take."""
     events_per_second: float | None = None
     """Of its latest work."""
     taken_at: datetime | None = None
@@ -166,17 +169,19 @@ def forget(connection: Connection, name: str) -> int:
 def states(connection: Connection, configured: Collection[str]) -> list[SinkState]:
     """Every sink that the ledger knows; `configured`: those that this process has."""
     refused = dead_letters.counts(connection)
+    replaying = _replaying(connection)
     return [
         SinkState(
             name=row.name,
             position=row.position,
-            lag=_lag(connection, row.position) - len(positions(row.ahead)),
+            lag=log.count(connection, after=row.position) - len(positions(row.ahead)),
             failures=row.failures,
             trouble=row.trouble,
             next_try=row.due_at,
             is_stopped=bool(row.stopped),
             dead_letters=refused.get(row.name, (0, 0))[0],
             again=refused.get(row.name, (0, 0))[1],
+            replaying=replaying[row.name],
             events_per_second=row.events_per_second,
             taken_at=row.taken_at,
             left_out=row.left_out or 0,
@@ -187,9 +192,10 @@ def states(connection: Connection, configured: Collection[str]) -> list[SinkStat
     ]
 
 
-def _lag(connection: Connection, position: int) -> int:
-    """How many events follow a position."""
-    row, place = divmod(position, log.STRIDE)
-    later = connection.scalar(select(func.sum(events.c.size)).where(events.c.number > row)) or 0
-    size = connection.scalar(select(events.c.size).where(events.c.number == row)) or 0
-    return later + max(0, size - place - 1)
+def _replaying(connection: Connection) -> Counter[str]:
+    """How many events of its replays each sink has still to take."""
+    found: Counter[str] = Counter()
+    for row in connection.execute(select(replays)).all():
+        left = log.count(connection, after=row.position, until=row.until, dispatch=row.dispatch)
+        found[row.sink] += left - len(positions(row.ahead))
+    return found

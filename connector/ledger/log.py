@@ -158,6 +158,22 @@ def end(connection: Connection) -> int:
     return ((connection.scalar(select(func.max(events.c.number))) or 0) + 1) * STRIDE - 1
 
 
+def count(connection: Connection, *, after: int, until: int | None = None, dispatch: int | None = None) -> int:
+    """How many events follow a position, up to another one, that included, or to the end."""
+    of_it = [] if dispatch is None else [events.c.dispatch == dispatch]
+
+    def behind_in_its_row(position: int) -> int:
+        row, place = divmod(position, STRIDE)
+        size = connection.scalar(select(events.c.size).where(events.c.number == row, *of_it)) or 0
+        return max(0, size - place - 1)
+
+    rows = [events.c.number > after // STRIDE, *of_it]
+    if until is not None:
+        rows.append(events.c.number <= until // STRIDE)
+    found = (connection.scalar(select(func.sum(events.c.size)).where(*rows)) or 0) + behind_in_its_row(after)
+    return found if until is None else max(0, found - behind_in_its_row(until))
+
+
 def before(connection: Connection, at: datetime) -> int:
     """A position that everything recorded at a time or later stands behind.
 

@@ -68,6 +68,12 @@ class Server:
             "# HELP connector_sink_waiting_events Events that a sink has still to take.",
             "# TYPE connector_sink_waiting_events gauge",
             *(f'connector_sink_waiting_events{{sink="{_label(each.name)}"}} {each.lag}' for each in sinks),
+            "# HELP connector_sink_replaying_events Events that a sink has still to take once more, after a replay.",
+            "# TYPE connector_sink_replaying_events gauge",
+            *(
+                f'connector_sink_replaying_events{{sink="{_label(each.name)}"}} {each.again + each.replaying}'
+                for each in sinks
+            ),
             "# HELP connector_sink_refused_events Events that a sink refused for good.",
             "# TYPE connector_sink_refused_events gauge",
             *(f'connector_sink_refused_events{{sink="{_label(each.name)}"}} {each.dead_letters}' for each in sinks),

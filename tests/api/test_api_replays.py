@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from api_kit import Store, build
-from receiving_kit import ADA, BO, Api, Clock, send_to
+from receiving_kit import ADA, BO, CY, Api, Clock, send_to
 
 from connector import Connector, DeadLetter, Event, NotTaken, SinkState, SinkStopped
 
@@ -89,3 +89,52 @@ def test_a_sink_is_in_no_trouble_where_nothing_is_left_for_it(tmp_path: Path, ap
         clock.go(seconds=1)
         connector.work()
         assert (state_of(connector).failures, state_of(connector).trouble) == (0, None)
+
+
+class Halting(Moody):
+    """Takes so many calls, and is away then."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.calls_left = 1_000_000
+
+    def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:  # type: ignore[override]
+        if self.calls_left == 0:
+            raise AWAY
+        self.calls_left -= 1
+        return super().deliver(events)
+
+
+def test_what_of_a_replay_is_still_to_come_is_counted(tmp_path: Path, api: Api, clock: Clock) -> None:
+    sink = Halting(batch_events=2)
+    sink.refuses = {CY}
+    with build(tmp_path, api, clock, sinks={"crm": sink}) as connector:
+        first = send_to(connector, ADA, BO, CY, "12")
+        second = send_to(connector, BO, CY, name="summer")
+
+        def counted() -> tuple[int, int, int]:
+            state = state_of(connector)
+            return state.lag, state.replaying, state.again
+
+        assert counted() == (0, 0, 0)
+        connector.replay("crm", dispatch=second.id)
+        assert counted() == (0, 2, 0)
+        connector.replay("crm", dispatch=first.id)
+        assert counted() == (0, 6, 0)
+        connector.replay("crm", until=clock())
+        assert counted() == (0, 6, 0), "there is nothing before"
+        connector.replay("crm", since=clock())
+        assert counted() == (0, 12, 0)
+        connector.replay_refused("crm", [connector.refused_events("crm")[0].number])
+        assert counted() == (0, 12, 1)
+        sink.refuses, sink.calls_left = set(), 4
+        connector.work()
+        lag, replaying, again = counted()
+        assert (lag, again) == (0, 0)
+        assert 0 < replaying < 12 and replaying == 6 + 12 - len(sink.told) + 1
+
+        sink.calls_left = 1_000_000
+        clock.go(seconds=1)
+        connector.work()
+        assert counted() == (0, 0, 0)
+        assert len(sink.told) == 6 + 12 + 1

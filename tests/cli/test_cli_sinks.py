@@ -53,8 +53,24 @@ def test_lag_pace_and_state_are_shown(desk: Desk, crm: Crm) -> None:
     assert (state["name"], state["lag"], state["dead_letters"], state["is_stopped"]) == ("crm", 0, 0, False)
     assert state["events_per_second"] > 0
     lines = desk.run("sinks").stdout.splitlines()
-    assert lines[0].split() == ["sink", "waiting", "events/s", "refused", "left", "out", "state"]
+    assert lines[0].split() == ["sink", "waiting", "again", "events/s", "refused", "left", "out", "state"]
     assert lines[1].startswith("crm") and lines[1].endswith("up to date")
+
+
+def test_a_replay_that_is_under_way_is_shown(desk: Desk, crm: Crm) -> None:
+    desk.people(3)
+    desk.send("--wait")
+    recorded = len(desk.json("events"))
+    desk.run("replay", "crm", "--since", "2020-01-01")
+    (state,) = desk.json("sinks")["sinks"]
+    assert (state["lag"], state["replaying"]) == (0, recorded)
+    shown = desk.run("sinks").stdout.splitlines()[1].split()
+    assert shown[:3] == ["crm", "0", str(recorded)]
+    assert shown[-1] == "serve`"
+    crm.configure(api_key_id="another")
+    desk.people(1)
+    desk.send("--key", "another")
+    assert f"{recorded + 1} events wait for it: " in desk.run("check").stdout
 
 
 def test_events_that_nobody_hands_over_wait_for_a_server(desk: Desk, crm: Crm) -> None:

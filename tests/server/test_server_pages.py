@@ -132,12 +132,16 @@ def test_how_sinks_do(tmp_path: Path, api: Api, clock: Clock) -> None:
                 name.removeprefix("connector_sink_"): value for (name, by), value in parsed(text).items() if by == of
             }
 
-        assert told() == {"waiting_events": 0, "refused_events": 0, "failures": 0, "stopped": 0}
+        well = {"waiting_events": 0, "replaying_events": 0, "refused_events": 0, "failures": 0, "stopped": 0}
+        assert told() == well
         send_to(connector, ADA)
-        assert told() == {"waiting_events": 0, "refused_events": 1, "failures": 0, "stopped": 0}
+        assert told() == well | {"refused_events": 1}
         picky.is_locked = True
         send_to(connector, ADA)
-        assert told() == {"waiting_events": 1, "refused_events": 1, "failures": 1, "stopped": 1}
+        assert told() == well | {"waiting_events": 1, "refused_events": 1, "failures": 1, "stopped": 1}
+        connector.replay("crm")
+        connector.replay_refused("crm")
+        assert told()["replaying_events"] == 2, "what was refused, too"
 
 
 def test_only_sinks_that_are_configured_are_named(tmp_path: Path, api: Api, clock: Clock) -> None:
