@@ -13,6 +13,8 @@ from connector.extension.secret import REFERENCE
 from connector.model.errors import InputError
 
 Path = tuple[str, ...]
+BETWEEN_REFERENCES = re.compile(r"\s*,\s*(?=(?:env|file|keyring):)")
+"""A comma in a file's name is none of these."""
 HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
@@ -62,9 +64,16 @@ class Question:
     hidden: bool = False
     """What is typed is not shown, nor what is there already."""
 
+    several: bool = False
+    """Whether a secret may also be a list of such."""
+
     @property
     def key(self) -> str:
         return self.path[-1]
+
+    def references(self, text: str) -> list[str]:
+        """Where a secret is found, as it was typed: in one place, or with commas in several where it may be."""
+        return BETWEEN_REFERENCES.split(text) if self.several else [text]
 
     def read(self, text: str) -> Any:
         """What was typed, as the kind of value that is asked for; as it was typed where it isn't one.
@@ -81,7 +90,8 @@ class Question:
             case "object":
                 return _table(text)
             case _:
-                return text
+                references = self.references(text)
+                return references if len(references) > 1 else text
 
 
 def suggested_variable(name: str, key: str) -> str:
@@ -197,12 +207,12 @@ class Schemas:
             if key not in properties:
                 raise InputError(unknown_name(_dotted(path), _all_known(before + left[:place], properties), "setting"))
             node = properties[key]
-        node = _resolved(node, schema)
+        declared, node = node, _resolved(node, schema)
         if (node.get("type") == "object" or "properties" in node) and not _is_of_texts(node):
             known = node.get("properties", {})
             inside = f"{_dotted(path)}.{next(iter(known))}" if known else f"{_dotted(path)}.NAME"
             raise InputError(f"{_dotted(path)} is a table: name a setting in it, such as {inside}.")
-        return _question(path, node, schema)
+        return _question(path, declared, schema)
 
 
 def path_of(key: str) -> Path:
@@ -249,6 +259,7 @@ def _is_of_texts(node: Schema) -> bool:
 
 
 def _question(path: Path, node: Schema, schema: Schema) -> Question:
+    several = any(each.get("items", {}).get("pattern") == REFERENCE for each in node.get("anyOf", ()))
     node = _resolved(node, schema)
     one = _resolved(node["items"], schema) if node.get("type") == "array" and "items" in node else node
     choices = one.get("enum", [one["const"]] if "const" in one else [])
@@ -263,6 +274,7 @@ def _question(path: Path, node: Schema, schema: Schema) -> Question:
         example=examples[0] if examples else None,
         secret=node.get("pattern") == REFERENCE,
         hidden=bool(node.get("writeOnly")) and node.get("pattern") != REFERENCE,
+        several=several,
     )
 
 

@@ -19,7 +19,7 @@ from connector.cli import proving, toml_file
 from connector.cli.draft import Draft
 from connector.cli.interview import Interview, choose, prompt, tell
 from connector.cli.questions import Path as Place
-from connector.cli.questions import Schemas, Subject, looks_like_secret, path_of, suggested_variable
+from connector.cli.questions import Question, Schemas, Subject, looks_like_secret, path_of, suggested_variable
 from connector.config.document import plain, read_document
 from connector.config.load import check_settings
 from connector.config.messages import place
@@ -227,21 +227,28 @@ class Wizard(ABC):
         if not self._schemas.is_table(path[0]) and (len(path) == 1 or self._is_setting(path[0])):
             path = (*draft.subject.path, *path)
         question = self._schemas.at(path, draft.subject)
-        if question.secret and text and not _is_reference(text):
-            raise InputError(
-                f"--set {key}: a secret itself isn't given here, where the shell's history and every list of processes "
-                f"keep it. Say where it is found: {key}=env:NAME, file:PATH or keyring:NAME."
-            )
-        if question.secret and text.startswith("env:") and looks_like_secret(text.removeprefix("env:")):
-            raise InputError(
-                f"--set {key}: That looks like the secret itself; give the name of a variable, such as "
-                f"{key}=env:{suggested_variable(draft.subject.name, question.key)}. Nothing was kept."
-            )
+        for reference in question.references(text) if question.secret and text else ():
+            self._refuse_a_secret_itself(key, reference, question, draft)
         try:
             draft.put(path, question.read(text) if text else None)
         except InputError as error:
             raise InputError(f"--set {key}: {error}") from None
         return path
+
+    def _refuse_a_secret_itself(self, key: str, reference: str, question: Question, draft: Draft) -> None:
+        kind, _, name = reference.partition(":")
+        # No variable has a comma in its name: what stands behind one says not where it is found.
+        if not _is_reference(reference) or (question.several and kind == "env" and "," in name):
+            more = f" Of several each says so: {key}=env:NAME,env:ANOTHER." if question.several else ""
+            raise InputError(
+                f"--set {key}: a secret itself isn't given here, where the shell's history and every list of processes "
+                f"keep it. Say where it is found: {key}=env:NAME, file:PATH or keyring:NAME.{more}"
+            )
+        if kind == "env" and looks_like_secret(name):
+            raise InputError(
+                f"--set {key}: That looks like the secret itself; give the name of a variable, such as "
+                f"{key}=env:{suggested_variable(draft.subject.name, question.key)}. Nothing was kept."
+            )
 
     def _is_setting(self, key: str) -> bool:
         return key in self._offered.Settings.model_fields

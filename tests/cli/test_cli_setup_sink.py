@@ -1,5 +1,6 @@
 """`connector setup SINK`: a platform that gets the events, by words and as somebody types at a terminal."""
 
+import base64
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from connector.simulator import running
 ENTER = ""
 OPTIONS = BloomreachOptions()
 SECRET = OPTIONS.api_secret
+NEW_SECRET = "whsec_" + base64.b64encode(b"1" * 24).decode()
 VARIABLE = "SIMULATED_BLOOMREACH_SECRET"
 
 
@@ -120,6 +122,35 @@ def test_what_is_given_wrong_is_named_with_what_would_be_right(desk: Desk, platf
     result = desk.run("setup", "bloomreach", *words(platform), "--yes", "--test-number", "+12015550123")
     assert (result.exit_code, "is a sink: nothing is sent by it" in " ".join(result.stderr.split())) == (2, True)
     assert (desk.folder / "connector.toml").read_text() == before
+
+
+def hook(desk: Desk, *secrets: str, status: int = 0) -> str:
+    """What the file says of a webhook's secrets, once each `--set` was carried out."""
+    private = ["--set", "url=http://127.0.0.1:9/events", "--set", "allow_private_addresses=yes"]
+    for given in secrets:
+        result = desk.run("setup", "webhook", *private, "--set", f"secret={given}", "--yes")
+        assert result.exit_code == status, result.output
+        if status:
+            return " ".join(result.stderr.split())
+    return str(saved(desk)["sinks"]["webhook"]["secret"])
+
+
+def test_several_secrets_take_commas_while_they_change(desk: Desk) -> None:
+    desk.write("hooks,old", NEW_SECRET)
+    desk.environment.update(WH1=NEW_SECRET, WH2=NEW_SECRET)
+    assert hook(desk, "env:WH1,env:WH2") == "['env:WH1', 'env:WH2']"
+    in_file = f"file:{desk.folder / 'hooks,old'}"
+    assert hook(desk, f"env:WH2, {in_file}") == str(["env:WH2", in_file])
+    assert hook(desk, in_file) == in_file
+    assert hook(desk, "env:WH2") == "env:WH2"
+
+
+def test_each_of_several_secrets_says_where_it_is_found(desk: Desk) -> None:
+    desk.environment.update(WH1=NEW_SECRET, WH2=NEW_SECRET)
+    assert "secret=env:NAME,env:ANOTHER" in hook(desk, "env:WH1,WH2", status=2)
+    told = hook(desk, f"env:WH1,{NEW_SECRET}", status=2)
+    assert "a secret itself isn't given here" in told and NEW_SECRET[6:] not in told
+    assert "1 to 2 entries" in hook(desk, "env:WH1,env:WH2,env:WH3", status=2)
 
 
 def test_a_person_chooses_the_platform_and_is_asked_what_it_needs(desk: Desk, platform: str) -> None:
