@@ -754,7 +754,8 @@ class Connector:
     def replay_refused(self, sink: str, numbers: Sequence[int] | None = None) -> int:
         """Have refused events tried once more: those with these numbers, or all; returns how many.
 
-        Raises `NotFound` where there is no such sink, or none that is configured.
+        Raises `NotFound` where there is no such sink, none that is configured, or where it has not refused one of the
+        numbers; then nothing is done.
         """
         self._configured_sink(sink)
         with self.ledger.write() as connection:
@@ -763,7 +764,8 @@ class Connector:
     def discard_refused(self, sink: str, numbers: Sequence[int] | None = None) -> int:
         """Give refused events up: those with these numbers, or all; returns how many.
 
-        Raises `NotFound` where there is no such sink.
+        Raises `NotFound` where there is no such sink, or where it has not refused one of the numbers; then nothing is
+        done.
         """
         self._known_sink(sink)
         with self.ledger.write() as connection:

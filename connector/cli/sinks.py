@@ -61,7 +61,10 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
             whole=["sink"],
         )
         if any(state.left_out for state in states):
-            say("Left out are events of people without an id that the platform wants, such as replies of strangers.")
+            say(
+                "Left out are events of people without an id that the platform wants, such as replies of strangers; a "
+                "replay counts them once more."
+            )
         for state in states:
             if not state.is_configured:
                 say(

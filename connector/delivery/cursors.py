@@ -60,7 +60,7 @@ class SinkState:
     taken_at: datetime | None = None
     """When it last took something."""
     left_out: int = 0
-    """How many events were none for its platform, such as replies of people that no campaign names."""
+    """How often an event was none for its platform, such as a stranger's reply: once more with each replay of it."""
     is_configured: bool = True
     """Whether the settings have it, or a host's program hands it over; else nothing goes there any more."""
     of_program: bool = False

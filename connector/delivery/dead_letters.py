@@ -10,10 +10,13 @@ from sqlalchemy.dialects.sqlite import insert
 from connector.extension.sink import DeadLetter
 from connector.ledger import log
 from connector.ledger.tables import dead_letters
+from connector.model.errors import NotFound
 from connector.model.event import Event, Status
 
 LONGEST_REASON = 500
 NOT_WANTED = "The settings of this sink leave it out now (statuses, integrations or campaigns): discard it."
+LARGEST_NUMBER = 2**63 - 1
+"""The database has no larger ones."""
 _AT_ONCE = 500
 
 
@@ -122,15 +125,25 @@ def counts(connection: Connection) -> dict[str, tuple[int, int]]:
 
 
 def try_again(connection: Connection, sink: str, numbers: Sequence[int] | None) -> int:
-    """Have refused events tried once more: those named, or all; returns how many."""
-    return connection.execute(update(dead_letters).where(_of(sink, numbers)).values(again=True)).rowcount
+    """Have refused events tried once more: those named, or all; returns how many. Raises `NotFound`."""
+    return connection.execute(update(dead_letters).where(_of(connection, sink, numbers)).values(again=True)).rowcount
 
 
 def discard(connection: Connection, sink: str, numbers: Sequence[int] | None) -> int:
-    """Give refused events up: those named, or all; returns how many."""
-    return connection.execute(delete(dead_letters).where(_of(sink, numbers))).rowcount
+    """Give refused events up: those named, or all; returns how many. Raises `NotFound`."""
+    return connection.execute(delete(dead_letters).where(_of(connection, sink, numbers))).rowcount
 
 
-def _of(sink: str, numbers: Sequence[int] | None) -> ColumnElement[bool]:
+def _of(connection: Connection, sink: str, numbers: Sequence[int] | None) -> ColumnElement[bool]:
     of_sink = dead_letters.c.sink == sink
-    return of_sink if numbers is None else of_sink & dead_letters.c.number.in_(numbers)
+    if numbers is None:
+        return of_sink
+    named = of_sink & dead_letters.c.number.in_([each for each in numbers if abs(each) <= LARGEST_NUMBER])
+    unknown = sorted({*numbers}.difference(connection.scalars(select(dead_letters.c.number).where(named))))
+    if unknown:
+        events = "event with the number" if len(unknown) == 1 else "events with the numbers"
+        raise NotFound(
+            f"The sink {sink} has refused no {events} {', '.join(map(str, unknown))}: `connector sinks {sink}` lists "
+            "what it refused. Nothing was done."
+        )
+    return named

@@ -8,7 +8,7 @@ import pytest
 from api_kit import Store, build
 from receiving_kit import ADA, BO, CY, Api, Clock, send_to
 
-from connector import Connector, DeadLetter, Event, NotTaken, SinkState, SinkStopped
+from connector import Connector, DeadLetter, Event, NotFound, NotTaken, SinkState, SinkStopped
 
 
 class Moody(Store):
@@ -138,3 +138,20 @@ def test_what_of_a_replay_is_still_to_come_is_counted(tmp_path: Path, api: Api, 
         connector.work()
         assert counted() == (0, 0, 0)
         assert len(sink.told) == 6 + 12 + 1
+
+
+@pytest.mark.parametrize("what", ["replay_refused", "discard_refused"])
+def test_of_numbers_that_are_not_all_known_nothing_is_done(tmp_path: Path, api: Api, clock: Clock, what: str) -> None:
+    sink = Moody()
+    sink.refuses = {ADA}
+    with build(tmp_path, api, clock, sinks={"crm": sink}) as connector:
+        send_to(connector, ADA)
+        (refused,) = connector.refused_events("crm")
+        for unknown in ([999], [refused.number, 999], [-1], [2**70]):
+            with pytest.raises(NotFound, match=f"no event with the number {unknown[-1]}:"):
+                getattr(connector, what)("crm", unknown)
+        with pytest.raises(NotFound, match="no events with the numbers 998, 999:"):
+            getattr(connector, what)("crm", [999, refused.number, 998, 999])
+        assert connector.refused_events("crm") == [refused]
+        assert getattr(connector, what)("crm", [refused.number, refused.number]) == 1
+        assert getattr(connector, what)("crm", []) == 0

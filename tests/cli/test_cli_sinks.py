@@ -130,6 +130,10 @@ def test_what_is_refused_is_listed_replayed_and_given_up(desk: Desk, crm: Crm) -
     assert "no customer_id" in desk.run("sinks", "crm").stdout
     assert "sent to crm once more" in desk.run("replay", "crm", str(refused["number"])).stdout
     assert "goes again" in desk.run("sinks", "crm").stdout
+    for command in ("replay", "discard"):
+        unknown = desk.run(command, "crm", str(refused["number"]), "999")
+        assert (unknown.exit_code, unknown.stdout) == (2, "")
+        assert "crm has refused no event with the number 999" in unknown.stderr
     assert desk.run("discard", "crm", "--refused").stdout == "1 event given up.\n"
     assert desk.json("sinks", "crm")["refused"] == []
 
