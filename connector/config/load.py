@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from connector.config import secrets
 from connector.config.document import plain, read_document
 from connector.config.messages import Inspection, Wrong, faults, nearest, unknown_name
-from connector.config.names import unknown_defaults
+from connector.config.names import unknown_defaults, unknown_integrations
 from connector.config.schema import CAMPAIGN, CONFIGURATION, campaign_schema, compose, rules
 from connector.config.settings import ConfiguredIntegration, ConfiguredSink, Settings, Tables
 from connector.config.times import with_offsets
@@ -74,6 +74,7 @@ def check_settings(
     wrong += _unknown_kinds(document, "integrations", "provider", plugins.providers, plugins)
     wrong += _unknown_kinds(document, "sinks", "sink", plugins.sinks, plugins)
     wrong += unknown_defaults(document)
+    wrong += unknown_integrations(document)
     ruleset = rules(compose(plugins), CONFIGURATION, own_secrets=read_secret is not None)
     inspection = Inspection(ruleset, document)
     wrong += _unless_known(inspection.violations(), wrong)

@@ -8,6 +8,8 @@ from connector.config.settings import SENDER, Settings
 from connector.model.campaign import Campaign
 from connector.model.errors import Fault
 
+ONLY_INTEGRATIONS = "only_integrations"
+
 KINDS = ("marketing", "transactional")
 """The categories there are where the configuration declares none: one of each kind, by its name."""
 
@@ -22,6 +24,21 @@ def unknown_defaults(document: Any) -> list[Wrong]:
         name, known = defaults.get(key), document.get(table, {})
         if isinstance(name, str) and isinstance(known, dict) and name not in known:
             wrong.append(Wrong(("defaults", key), unknown_name(name, list(known), what)))
+    return wrong
+
+
+def unknown_integrations(document: Any) -> list[Wrong]:
+    """What sinks want events of, and nothing configures; `document` needn't be valid."""
+    sinks, known = (document.get(name, {}) if isinstance(document, dict) else {} for name in ("sinks", "integrations"))
+    if not isinstance(sinks, dict) or not isinstance(known, dict):
+        return []
+    wrong = []
+    for sink, table in sinks.items():
+        names = table.get(ONLY_INTEGRATIONS) if isinstance(table, dict) else None
+        for number, name in enumerate(names if isinstance(names, list) else ()):
+            if isinstance(name, str) and name not in known:
+                sentence = unknown_name(name, list(known), "integration")
+                wrong.append(Wrong(("sinks", sink, ONLY_INTEGRATIONS, number), sentence))
     return wrong
 
 

@@ -57,6 +57,20 @@ def said(document: Any, plugins: Plugins | None = None) -> list[str]:
     return [f"{fault.place}: {fault.message}" for fault in caught.value.faults]
 
 
+def test_a_sink_names_integrations_that_there_are() -> None:
+    sink = {"sink": "jsonl", "path": "events.jsonl"}
+    configured = {**settings_of(), "sinks": {"crm": {**sink, "only_integrations": ["birds"]}}}
+    taken = check_settings(configured, Plugins([PigeonPlugin()]))
+    assert taken.sinks["crm"].settings.only_integrations == ("birds",)
+    wanted = {"crm": {**sink, "only_integrations": ["birds", "brids", "nope"]}, "log": {**sink, "only_integrations": 3}}
+    assert said({**configured, "sinks": wanted}, Plugins([PigeonPlugin()]))[:2] == [
+        'sinks.crm.only_integrations[1]: Found "brids", but there is no such integration; did you mean "birds"?',
+        'sinks.crm.only_integrations[2]: Found "nope", but there is no such integration; known: "birds".',
+    ]
+    (none,) = said({"sinks": {"crm": {**sink, "only_integrations": ["nope"]}}}, Plugins())
+    assert none.endswith('Found "nope", but there is no such integration; known: none.')
+
+
 def test_a_whole_configuration_is_taken() -> None:
     settings = check_settings(tomllib.loads(EXAMPLE), Plugins())
     integration = settings.integrations["sms-eu"]

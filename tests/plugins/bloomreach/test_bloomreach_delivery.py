@@ -259,16 +259,18 @@ def test_who_is_skipped_anyway_needs_no_id(host: Host, plan: Plan, project: Proj
     [
         {"without_id": "leave_out"},
         {"only_campaigns": ["another"]},
-        {"only_integrations": ["another"]},
+        {"only_integrations": ["sms2"]},
         {"customer_ids": {"registered": "customer_id", "phone_id": "recipient"}},
     ],
 )
 def test_who_has_no_id_is_sent_to_where_the_sink_says_so(
     host: Host, plan: Plan, project: Project, settings: dict[str, Any]
 ) -> None:
-    connector = connected(host, plan, project, **settings)
+    sinks = {"crm": project.settings(**settings)}
+    connector = host.connector(plan, host.plan(), more_secrets=SECRETS, sinks=sinks)
     (row,) = people(1)
-    assert connector.send(CAMPAIGN, [{**row, "customer_id": ""}]).report().enqueued == 1
+    campaign = {**CAMPAIGN, "integration": "sms"}
+    assert connector.send(campaign, [{**row, "customer_id": ""}]).report().enqueued == 1
     assert connector.refused_events("crm") == []
     assert [event["customer_ids"] for event in project.events] == (
         [{"phone_id": row["to"].removeprefix("+")}] if "customer_ids" in settings else []
@@ -282,9 +284,10 @@ def test_what_is_chosen_is_sent_and_no_more(host: Host, plan: Plan, project: Pro
         "sms": project.settings(only_integrations=["sms"], event_type="sms", statuses={"enqueued": "queued"}),
         "other": project.settings(only_integrations=["sms2"], event_type="other"),
     }
-    connector = host.connector(plan, more_secrets=SECRETS, sinks=sinks)
-    connector.send(CAMPAIGN, [*people(1), {"to": "12", "customer_id": "c-9"}])
-    connector.send({**CAMPAIGN, "name": "sale"}, people(1))
+    connector = host.connector(plan, host.plan(), more_secrets=SECRETS, sinks=sinks)
+    campaign = {**CAMPAIGN, "integration": "sms"}
+    connector.send(campaign, [*people(1), {"to": "12", "customer_id": "c-9"}])
+    connector.send({**campaign, "name": "sale"}, people(1))
     found = Counter((event["event_type"], event["properties"]["status"]) for event in project.events)
     assert found == {("all", "enqueued"): 2, ("all", "skipped"): 1, ("sale", "enqueued"): 1, ("sms", "queued"): 2}
 
