@@ -795,16 +795,17 @@ class Connector:
         until: datetime | None = None,
         dispatch: str | None = None,
     ) -> None:
-        """Have a sink get again, under the same ids, what it has had: from a time on, up to one, or of a dispatch.
+        """Have a sink get, under the same ids, a part of the log: from a time on, up to one, or of a dispatch.
 
-        What was recorded between the times counts; whoever works on this ledger hands it over. Raises `NotFound`
-        where there is no such sink, or none that is configured.
+        All that was recorded between the times and that it is configured to get: what it has had comes again, and what
+        happened before it was added comes, too. Whoever works on this ledger hands it over. Raises `NotFound` where
+        there is no such sink, or none that is configured.
         """
-        has_had = self._configured_sink(sink).position
+        position = self._configured_sink(sink).position
         number = None if dispatch is None else self.dispatch(dispatch).number
         with self.ledger.write() as connection:
             after = cursors.BEGINNING if since is None else log.before(connection, since)
-            end = has_had if until is None else min(has_had, log.before(connection, until))
+            end = position if until is None else min(position, log.before(connection, until))
             replays.ask(connection, sink, dispatch=number, after=after, until=end, now=self._clock())
 
     def _known_sink(self, name: str) -> SinkState:

@@ -136,11 +136,13 @@ def replay(
     dispatch_id: str | None,
     as_json: bool,
 ) -> None:
-    """Send events to a platform once more, under the same ids: what it refused, or what it may have lost.
+    """Send events to a platform once more, under the same ids: what it refused, has lost, or was added too late for.
 
     Use it after the cause of a refusal is mended, with the NUMBERs that `connector sinks SINK` lists, or --refused;
-    or after a platform has lost data, with a time or a dispatch. Most platforms don't see that an event comes twice:
-    what they have not lost will count again. `serve`, `worker` or `send` hand the events over, beside what is new.
+    or, with a time or a dispatch, after a platform has lost data, or to give it what happened before it was added:
+    all that SINK is configured to get goes there. Most platforms don't see that an event comes twice: what they have
+    not lost will count again. `serve`, `worker` or `send` hand the events over, beside what is new, and `connector
+    sinks` shows how many are still to come.
     """
     by_place = since is not None or until is not None or dispatch_id is not None
     if bool(numbers) + refused + by_place != 1:
@@ -154,7 +156,10 @@ def replay(
     if as_json:
         document({"sink": sink, "refused": asked})
     elif asked is None:
-        click.echo(f"What {sink} has had of it goes there again.")
+        click.echo(
+            f"All of it that {sink} is configured to get goes there: what it has had comes again, and what happened "
+            "before it was added comes, too."
+        )
     else:
         click.echo(f"{count(asked)} refused event{'' if asked == 1 else 's'} will be sent to {sink} once more.")
     if asked == 0:

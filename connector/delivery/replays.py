@@ -1,4 +1,4 @@
-"""Parts of the log that go to a sink again, beside what is new."""
+"""Parts of the log that go to a sink beside what is new: again, or as they are from before it was added."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +21,12 @@ class Replay:
 
 
 def ask(connection: Connection, sink: str, *, dispatch: int | None, after: int, until: int, now: datetime) -> None:
-    """Have a part of the log go to a sink again: of one dispatch, or of all."""
+    """Have a part of the log go to a sink, whether it has had it or not: of one dispatch, or of all."""
     connection.execute(insert(replays).values(sink=sink, dispatch=dispatch, position=after, until=until, asked_at=now))
 
 
 def first(connection: Connection, sink: str) -> Replay | None:
-    """What goes to a sink again next."""
+    """The part that goes to a sink next."""
     row = connection.execute(select(replays).where(replays.c.sink == sink).order_by(replays.c.number).limit(1)).first()
     if row is None:
         return None

@@ -73,6 +73,20 @@ def test_a_replay_that_is_under_way_is_shown(desk: Desk, crm: Crm) -> None:
     assert f"{recorded + 1} events wait for it: " in desk.run("check").stdout
 
 
+def test_a_replay_brings_what_was_before_the_sink_was_added(desk: Desk, crm: Crm) -> None:
+    desk.configure()
+    desk.people(2)
+    desk.send("--wait")
+    crm.configure()
+    assert desk.json("sinks")["sinks"][0]["lag"] == 0, "it begins now"
+    told = desk.run("replay", "crm", "--since", "2020-01-01").stdout
+    assert "before it was added" in told and "configured to get" in told
+    desk.write("more.csv", "to,customer_id,name\n+12035550100,c-3,Cy\n")
+    desk.json("send", "campaign.toml", "--recipients", "more.csv")
+    assert crm.ids == Counter(event["id"] for event in desk.json("events"))
+    assert "before it was added" in " ".join(desk.run("replay", "--help").stdout.replace("│", " ").split())
+
+
 def test_events_that_nobody_hands_over_wait_for_a_server(desk: Desk, crm: Crm) -> None:
     desk.configure()
     desk.people(3)
