@@ -12,10 +12,23 @@ from connector.model.event import Event
 FIELDS = tuple(field.name for field in fields(Event))
 
 
+def distinct(names: Mapping[str, str]) -> None:
+    """Whether no two fields get the same name, an empty one excepted. Raises `ValueError`, which names both."""
+    named: dict[str, str] = {}
+    for field, name in names.items():
+        if name and name in named:
+            raise ValueError(
+                f'"{name}" is the name of two fields, {named[name]} and {field}: give one of them another name, or an '
+                "empty one, which leaves it out"
+            )
+        named[name] = field
+
+
 def _known(given: Mapping[str, str]) -> Mapping[str, str]:
     for name in given:
         if name not in FIELDS:
             raise ValueError(f'an event has no "{name}"; known: {", ".join(FIELDS)}')
+    distinct({**{field: field for field in FIELDS}, **given})
     return given
 
 

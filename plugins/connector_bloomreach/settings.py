@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from connector.extension import Secret, SinkSettings
+from connector.extension.neutral import distinct
 from connector.model.event import Status
 
 PRIVATE = ("api_key_id", "api_secret")
@@ -77,6 +78,11 @@ def _known(names: tuple[str, ...], what: str) -> AfterValidator:
 
 def _alternative(title: str, keys: tuple[str, ...], others: tuple[str, ...]) -> dict[str, Any]:
     return {"title": title, "required": list(keys), "properties": {name: {"type": "null"} for name in others}}
+
+
+def _distinct(given: Mapping[str, str]) -> Mapping[str, str]:
+    distinct({**PROPERTIES, **given})
+    return given
 
 
 class BloomreachSettings(SinkSettings):
@@ -167,6 +173,7 @@ class BloomreachSettings(SinkSettings):
     properties: Annotated[
         dict[str, str],
         _known(FIELDS, "field"),
+        AfterValidator(_distinct),
         Field(
             default_factory=dict,
             title="Properties",
