@@ -603,6 +603,10 @@ class Connector:
         with self.ledger.read() as connection:
             return receiver_is_there(connection, self._clock())
 
+    def sink_is_read(self, name: str) -> bool:
+        """Whether some process hands events to this sink just now; between two turns none does for a moment."""
+        return self._readers.reads(name)
+
     # Looking
 
     def dispatch(self, dispatch_id: str) -> Dispatch:

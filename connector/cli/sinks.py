@@ -37,7 +37,9 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
             connector.resume_sink(sink)
         states = [state for state in connector.sinks() if sink in (None, state.name)]
         refused = [] if sink is None else connector.refused_events(sink, limit=SHOWN)
-        is_handed_over = connector.worker_is_running() or connector.server_is_running()
+        works = connector.worker_is_running()
+        # A program's sinks are handed nothing by who works elsewhere.
+        read = {each.name for each in states if (works and not each.of_program) or connector.sink_is_read(each.name)}
     if as_json:
         document({"sinks": states, **({} if sink is None else {"refused": refused})})
     elif not states:
@@ -53,7 +55,7 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
                     _pace(state),
                     count(state.dead_letters),
                     count(state.left_out),
-                    _state(state, is_handed_over),
+                    _state(state, is_read=state.name in read),
                 ]
                 for state in states
             ],
@@ -101,18 +103,21 @@ def _pace(state: SinkState) -> str:
     return count(round(pace)) if pace >= 100 else f"{pace:.3g}"
 
 
-def _state(state: SinkState, is_handed_over: bool) -> str:
+def _state(state: SinkState, *, is_read: bool) -> str:
     if not state.is_configured:
         return "no longer configured"
     if state.is_stopped:
         return f"STOPPED: {state.trouble}"
     if state.trouble is not None:
-        return f"tried again at {moment(state.next_try)}: {state.trouble}" if state.next_try else state.trouble
+        who = "your program works" if state.of_program else "`connector serve` or `worker` runs"
+        if state.next_try is None:
+            return f"tried again {'now' if is_read else f'once {who}'}; before: {state.trouble}"
+        return f"tried again at {moment(state.next_try)}{'' if is_read else f', once {who}'}: {state.trouble}"
     if state.lag + state.again + state.replaying == 0:
         return "up to date"
     if state.of_program:
         return "taken while your program works"
-    return "taking events" if is_handed_over else "waits for `connector serve`"
+    return "taking events" if is_read else "waits for `connector serve` or `worker`"
 
 
 @click.command("replay")

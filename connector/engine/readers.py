@@ -109,6 +109,10 @@ class Readers:
                 return
             block_ended.wait(pause_seconds)
 
+    def reads(self, name: str) -> bool:
+        """Whether some process hands events to a sink just now."""
+        return self._ledger.is_held(_role(name))
+
     def forget(self, name: str) -> int:
         """Remove all that the ledger has of a sink; returns how many events it had refused.
 

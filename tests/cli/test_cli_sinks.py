@@ -1,8 +1,10 @@
 """`connector sinks`, `replay` and `discard`, and sinks beside `worker` and `check`."""
 
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -66,7 +68,7 @@ def test_a_replay_that_is_under_way_is_shown(desk: Desk, crm: Crm) -> None:
     assert (state["lag"], state["replaying"]) == (0, recorded)
     shown = desk.run("sinks").stdout.splitlines()[1].split()
     assert shown[:3] == ["crm", "0", str(recorded)]
-    assert shown[-1] == "serve`"
+    assert shown[-1] == "`worker`"
     crm.configure(api_key_id="another")
     desk.people(1)
     desk.send("--key", "another")
@@ -93,7 +95,28 @@ def test_events_that_nobody_hands_over_wait_for_a_server(desk: Desk, crm: Crm) -
     desk.send("--wait")
     crm.configure(start="beginning")
     desk.json("sinks")
-    assert desk.run("sinks").stdout.splitlines()[1].endswith("waits for `connector serve`")
+
+    def shown() -> str:
+        return desk.run("sinks").stdout.splitlines()[1]
+
+    assert shown().endswith("waits for `connector serve` or `worker`")
+    with desk.start("serve", "--port", "0", "--no-worker") as server:
+        assert server.line().startswith("Listening on")
+        assert shown().endswith("waits for `connector serve` or `worker`"), "this one only takes callbacks"
+        server.signal(signal.SIGKILL)
+    assert shown().endswith("waits for `connector serve` or `worker`"), "it was seen a moment ago"
+
+    crm.http.post("/_simulator/hold", json={"at": "before"})
+    with (
+        ThreadPoolExecutor(1) as pool,
+        Connector.from_config(secrets=lambda name: desk.environment[name.removeprefix("env:")]) as program,
+    ):
+        delivering = pool.submit(program.deliver)
+        crm.http.get("/_simulator/held", params={"count": 1}, timeout=60)
+        assert shown().endswith("taking events"), "by whoever it may be"
+        crm.http.post("/_simulator/release")
+        delivering.result(60)
+    assert shown().endswith("up to date")
 
 
 def test_without_sinks_it_says_how_to_make_one(desk: Desk) -> None:
@@ -108,7 +131,13 @@ def test_a_platform_that_is_away_is_shown_with_its_next_try(desk: Desk, crm: Crm
     assert "3 events wait for the sink crm, and nothing of it is lost: `connector serve` or" in sent.stderr
     (state,) = desk.json("sinks")["sinks"]
     assert state["lag"] == 3
-    assert "tried again at" in desk.run("sinks").stdout
+    with Connector.from_config() as connector, connector.ledger.hold("worker"):
+        assert re.search("tried again at [^,]*: .*503", desk.run("sinks").stdout)
+        assert re.search("tried again now; before: .*503", desk.run("sinks", "crm", "--resume").stdout)
+    assert re.search("tried again once `connector serve` or `worker` runs; before: .*503", desk.run("sinks").stdout)
+    desk.people(1)
+    desk.send("--key", "in vain")
+    assert re.search("tried again at .*, once `connector serve` or `worker` runs: .*503", desk.run("sinks").stdout)
     crm.faults()
     desk.json("sinks", "crm", "--resume")
     desk.people(1)
