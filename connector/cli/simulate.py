@@ -13,9 +13,10 @@ from connector.cli.scenario import read_options, scenario_schema
 from connector.model.errors import InputError
 from connector.simulator import Options, Simulator, configuration, find, serve, simulators
 from connector.simulator.asking import have_somebody_write
-from connector.simulator.faults import CHANCES, SECONDS
+from connector.simulator.faults import CHANCES, SECONDS, TO_PLATFORMS
 
 FAULTS = "\n".join(f"- `{name}`: {what}" for name, what in CHANCES.items())
+OF_PLATFORMS = ", ".join(f"`{name}`" for name in TO_PLATFORMS)
 LENGTHS = "\n".join(f"- `{name}`: {what} ({default:g} unless set)" for name, (what, default) in SECONDS.items())
 
 
@@ -33,6 +34,9 @@ What can go wrong: faults, each with its probability (0.1 is one time in ten; 1x
 and in seconds:
 
 {LENGTHS}
+
+The double of a platform that gets events has only {OF_PLATFORMS} and `slow_seconds`: a send
+is then a request with events. Nor does it have messages that come to an end, or people who write.
 
 All that the options say can stand in a scenario file, too, and be limited to a time, as in "throttled from the
 10th to the 20th second".

@@ -398,6 +398,13 @@ def _length(finding: _Finding) -> Iterator[Wrong]:
         yield Wrong(finding.path, f"{found}; give {finding.inspection.wanted(finding.schema)}.")
 
 
+def _too_few(finding: _Finding) -> Iterator[Wrong]:
+    least = finding.demand
+    needed = "at least one entry is needed" if least == 1 else f"at least {least} entries are needed"
+    found = "This is empty" if not finding.value else "There are too few"
+    yield Wrong(finding.path, f"{found}; {needed}.{finding.description}")
+
+
 def _unknown_keys(finding: _Finding) -> Iterator[Wrong]:
     known = finding.schema.get("properties", {})
     patterns = finding.schema.get("patternProperties", {})
@@ -441,6 +448,7 @@ SENTENCES: dict[str, Callable[[_Finding], Iterator[Wrong]]] = {
     "maxLength": _length,
     "minItems": _length,
     "minLength": _length,
+    "minProperties": _too_few,
     "pattern": _described,
     "required": _missing,
     "uniqueItems": _repeated,

@@ -67,7 +67,7 @@ class SinkSettings(BaseModel):
     @model_validator(mode="after")
     def _a_hash_has_its_key(self) -> "SinkSettings":
         if (self.recipient == "hashed") != (self.recipient_key is not None):
-            raise ValueError('recipient = "hashed" and recipient_key go together: give both, or neither')
+            raise ValueError('recipient_key goes with recipient = "hashed": give both, or neither')
         return self
 
 

@@ -28,6 +28,18 @@ CHANCES = {
 }
 """Faults that happen by chance: the value is a probability, `0.1`, or `1x2`: the first two times."""
 
+TO_PLATFORMS = (
+    "unauthorized",
+    "overloaded",
+    "throttled",
+    "error_before",
+    "error_after",
+    "drop_before",
+    "drop_after",
+    "slow",
+)
+"""Those of them that the double of a platform has: it is sent events, and has nothing to look up or call back."""
+
 SECONDS = {
     "slow_seconds": ("how long a slow answer takes", 2.0),
     "listing_lag": ("how long a batch takes to show in lists", 0.0),

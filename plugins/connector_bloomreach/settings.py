@@ -146,6 +146,8 @@ class BloomreachSettings(SinkSettings):
             description="The project's name of an ID, and what it is filled with: customer_id, recipient (the number's "
             "digits), recipient_with_plus or metadata.NAME. One that is there is enough.",
             json_schema_extra={
+                # The library tells no limit of what has a validator of its own.
+                "minProperties": 1,
                 "additionalProperties": {"type": "string", "examples": list(IDS)},
                 "default": dict(CUSTOMER_IDS),
             },

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from connector.cli.scenario import read_options, scenario_schema
 from connector.model.errors import InputError
-from connector.simulator.faults import CHANCES, SECONDS
+from connector.simulator.faults import CHANCES, SECONDS, TO_PLATFORMS
 
 SCENARIO = """
 messages_per_second = 500
@@ -185,6 +185,8 @@ def test_a_person_who_can_not_write_is_told(desk: Desk, arguments: tuple[str, ..
 def test_help_explains_every_fault(desk: Desk) -> None:
     shown = desk.run("simulate", "--help").stdout
     assert all(name in shown for name in (*CHANCES, *SECONDS))
+    about_platforms = shown.partition("The double of a platform")[2].partition("scenario file")[0]
+    assert [name for name in CHANCES if name in about_platforms.split("has only")[1]] == list(TO_PLATFORMS)
 
 
 def test_it_says_how_people_write(desk: Desk) -> None:

@@ -71,6 +71,15 @@ def test_a_sink_names_integrations_that_there_are() -> None:
     assert none.endswith('Found "nope", but there is no such integration; known: none.')
 
 
+def test_what_is_wrong_with_a_sink_is_told_in_the_names_of_its_settings() -> None:
+    file = {"sink": "jsonl", "path": "events.jsonl"}
+    project = {"sink": "bloomreach", "base_url": "https://crm.example.com", "project_token": "p", "api_token": "env:T"}
+    (told,) = said({"sinks": {"crm": {**file, "recipient": "hashed"}}}, Plugins())
+    assert told == 'sinks.crm: recipient_key goes with recipient = "hashed": give both, or neither.'
+    (told,) = said({"sinks": {"crm": {**project, "customer_ids": {}}}}, Plugins())
+    assert told.startswith("sinks.crm.customer_ids: This is empty; at least one entry is needed. The project's name of")
+
+
 def test_a_whole_configuration_is_taken() -> None:
     settings = check_settings(tomllib.loads(EXAMPLE), Plugins())
     integration = settings.integrations["sms-eu"]
