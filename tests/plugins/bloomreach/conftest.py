@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from answering_api import Api, answering
 from bloomreach_kit import Project, running_project
 from sending_kit import Host, Plan, hosting
+
+from connector.http import Http
 
 
 @pytest.fixture
@@ -22,3 +25,16 @@ def plan(host: Host) -> Plan:
 def project() -> Iterator[Project]:
     with running_project() as made:
         yield made
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with answering() as made:
+        yield made
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    made = Http()
+    yield made
+    made.close()

@@ -1,10 +1,9 @@
 """What `connector check` says of a project: the same as delivery would, under the name of what is to be mended."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from answering_api import Api, answering
+from answering_api import Api
 from connector_bloomreach.settings import BloomreachSettings
 from connector_bloomreach.sink import Bloomreach
 
@@ -15,19 +14,6 @@ from connector.testing.sink_contract import sample_events
 
 CLOSED = "http://127.0.0.1:9"
 """Where nothing listens: the port of a service that nobody runs."""
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    with answering() as made:
-        yield made
-
-
-@pytest.fixture
-def http() -> Iterator[Http]:
-    made = Http()
-    yield made
-    made.close()
 
 
 def sink_at(url: str, http: Http) -> Bloomreach:

@@ -1,12 +1,11 @@
 """What is made of a refusal: whether the events are to blame, or what a person must mend."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from answering_api import Api, answering
+from answering_api import Api
 from bloomreach_kit import connected, running_project
 from connector_bloomreach.pace import Pace
 from connector_bloomreach.settings import BloomreachSettings
@@ -21,19 +20,6 @@ from connector.testing.sink_contract import NUMBER, sample_events
 
 TRIES = 600
 WRONG = {"success": False, "errors": ["timestamp: a number is expected."]}
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    with answering() as made:
-        yield made
-
-
-@pytest.fixture
-def http() -> Iterator[Http]:
-    made = Http()
-    yield made
-    made.close()
 
 
 @pytest.fixture
