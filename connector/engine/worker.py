@@ -154,8 +154,8 @@ class Worker:
         claim = sending.claim(self._desk, self._budget, without=full) if may_claim else None
         self._claimed = claim is not None
         if claim is not None:
-            self._caution.leaves(claim.batch.dispatch)
-            self._do(pool, (Task.send, claim.number), partial(self._send, claim))
+            refused_before = self._caution.leaves(claim.batch.dispatch)
+            self._do(pool, (Task.send, claim.number), partial(self._send, claim, refused_before))
             return True
         if may_claim:
             # What was due was settled otherwise, or its account is to be asked about its channels first.
@@ -171,12 +171,12 @@ class Worker:
         with self._desk.ledger.read() as connection:
             return due.first(connection, self._desk.clock(), without=full) is not None
 
-    def _send(self, claim: sending.Claim) -> None:
+    def _send(self, claim: sending.Claim, refused_before: int) -> None:
         outcome = None
         try:
             outcome = sending.send(self._desk, claim)
         finally:
-            self._caution.ended(claim.batch.dispatch, outcome)
+            self._caution.ended(claim.batch.dispatch, refused_before, outcome)
 
     def _start_urgent(self, pool: ThreadPoolExecutor) -> bool:
         """Start a probe of an account, asking about its channels, or what a batch in doubt is waiting for."""

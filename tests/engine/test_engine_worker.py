@@ -221,6 +221,21 @@ def test_what_all_of_it_is_refused_for_is_heard_from_few_requests(host: Host) ->
         thread.join()
 
 
+def test_an_acceptance_that_comes_after_a_refusal_shows_nothing_of_what_leaves_then(host: Host) -> None:
+    """Its request left before: what is refused now is still heard of from few."""
+    plan = host.plan()
+    connector = host.connector(plan)
+    dispatch = connector.send(CAMPAIGN, batches_of_one(30), drain=False)
+    others_are_refused = threading.Event()
+    plan.when_posted = lambda posted: others_are_refused.wait(120) if posted is plan.posted[0] else None
+    plan.answers.extend([BAD_SENDER] * (UNTRIED_AT_ONCE - 1))
+    with working(connector):
+        wait_until(lambda: (report := dispatch.report()).state == "stopped" and report.sending == 1)
+        others_are_refused.set()
+        wait_until(lambda: dispatch.report().enqueued == 1)
+        assert requests_until_it_stopped(plan, dispatch, dispatch.resume) == UNTRIED_AT_ONCE
+
+
 def test_many_changes_of_counts_are_folded(host: Host) -> None:
     now = datetime.now(UTC)
     connector = host.connector(host.plan(), clock=lambda: now)
