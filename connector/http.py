@@ -5,7 +5,6 @@ which. A request that may have left is never repeated here, unless it was surely
 """
 
 import email.utils
-import ipaddress
 import logging
 import math
 import re
@@ -13,8 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,6 +38,7 @@ from connector.model.errors import (
     Stopped,
     Throttled,
 )
+from connector.network import Network, NotPublic, PublicNetwork, addresses_of, is_public
 
 log = logging.getLogger("connector.http")
 
@@ -54,52 +53,11 @@ UNSAID_LIFE_SECONDS = 300.0
 MOST_WORDS_BYTES = 1_000_000
 """So much is read of what a platform says to events: anybody's webhook may answer, and with anything."""
 
+_url = lru_cache(maxsize=256)(httpx.URL)
+"""An address, which is taken apart once: most are posted to again and again."""
+
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 logging.getLogger("httpx").addFilter(lambda record: not _silent.get())
-
-
-class _Prompt(httpcore.NetworkStream):
-    """A connection whose answers end in time as a whole: the library's timeout is for each piece of one."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-        self._asked_at = time.monotonic()
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if timeout is not None:
-            timeout -= time.monotonic() - self._asked_at
-            if timeout <= 0:
-                raise httpcore.ReadTimeout("the answer had not ended by then")
-        return self._stream.read(max_bytes, timeout)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
-        self._asked_at = time.monotonic()
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Prompt(self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Network(httpcore.SyncBackend):
-    """Connects as the library does."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        return _Prompt(super().connect_tcp(host, port, timeout, local_address, socket_options))
 
 
 def _over(network: httpcore.NetworkBackend, transport: httpx.BaseTransport | None) -> None:
@@ -114,7 +72,7 @@ class _Silent(httpx.Client):
     def __init__(self, *, network: httpcore.NetworkBackend | None = None, **options: Any) -> None:
         super().__init__(**options)
         for transport in (self._transport, *self._mounts.values()):
-            _over(network or _Network(), transport)
+            _over(network or Network(), transport)
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         before = _silent.set(True)
@@ -362,7 +320,7 @@ class Client:
             follow_redirects=False,
             # A proxy of the environment would look names up itself.
             trust_env=not only_public,
-            network=_PublicNetwork() if only_public else None,
+            network=PublicNetwork() if only_public else None,
         )
         # The proxies of the environment, and what is excepted from them, as the library reads them.
         self._transport = self._client._transport_for_url(httpx.URL(self.base_url))
@@ -496,11 +454,11 @@ class Client:
             return
         url = httpx.URL(self.base_url)
         try:
-            found = _addresses(url.raw_host.decode(), url.port or 443)
+            found = addresses_of(url.raw_host.decode(), url.port or 443)
         except OSError as error:
             raise NotTaken(f"{self.base_url} can't be reached: no machine is known by this name.") from error
-        if self._only_public and not all(map(_is_public, found)):
-            raise SinkStopped(_describe(_Private(), self.base_url))
+        if self._only_public and not all(map(is_public, found)):
+            raise SinkStopped(_describe(NotPublic(), self.base_url))
 
     def _read(self, method: str, path: str, params: Mapping[str, str] | None, content: bytes | None = None) -> Answer:
         answer = self._ask(method, path, params, content)
@@ -560,64 +518,6 @@ class Client:
         return answer
 
 
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
-"""Where the last 32 bits are an IPv4 address: for translators (RFC 6052), and once (RFC 4291, 2.5.5.1)."""
-
-
-_url = lru_cache(maxsize=256)(httpx.URL)
-"""An address, which is taken apart once: most are posted to again and again."""
-
-
-class _Private(httpcore.ConnectError):
-    """A name leads to an address that isn't public."""
-
-
-class _PublicNetwork(_Network):
-    """Connects to public addresses alone: what a name leads to is looked at and connected to in one step."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        try:
-            addresses = _addresses(host, port)
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        if not all(map(_is_public, addresses)):
-            raise _Private
-        for address in addresses[:-1]:
-            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return super().connect_tcp(str(address), port, timeout, local_address, socket_options)
-        return super().connect_tcp(str(addresses[-1]), port, timeout, local_address, socket_options)
-
-
-def _addresses(host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """Where a name leads. Raises `OSError` where that can't be found out."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError("no name of a machine") from error
-    return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and (inside := _carried(address)) is not None:
-        return _is_public(inside)
-    return address.is_global and not address.is_multicast and not getattr(address, "is_site_local", False)
-
-
-def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for, where it does."""
-    if address in _TRANSLATED or address in _COMPATIBLE:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour
-
-
 class _TryAgain(Exception):
     def __init__(self, message: str, wait_seconds: float | None) -> None:
         self.wait_seconds = None if wait_seconds is None else min(wait_seconds, 5.0)
@@ -634,7 +534,7 @@ class Poster:
         self._transport = httpx.HTTPTransport(
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         )
-        _over(_Network(), self._transport)
+        _over(Network(), self._transport)
         self._extensions = {"timeout": httpx.Timeout(timeout_seconds).as_dict()}
 
     def close(self) -> None:
@@ -723,7 +623,7 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
 
 
 def _leads_inside(error: BaseException) -> bool:
-    return any(isinstance(cause, _Private) for cause in _causes(error))
+    return any(isinstance(cause, NotPublic) for cause in _causes(error))
 
 
 def _describe(error: Exception, base_url: str) -> str:
