@@ -880,11 +880,13 @@ class Connector:
         found = [house.storage(self.ledger)]
         if not self.settings.integrations:
             sentence = "No integration is configured yet: `connector setup` asks for one."
-            return [*found, Finding("integrations", Result.wrong, sentence)]
+            found.append(Finding("integrations", Result.wrong, sentence))
         if found[0].result is Result.wrong:
-            # What the services say doesn't depend on it.
+            # What the services and platforms say doesn't depend on it.
             for name, configured in self.settings.integrations.items():
                 found += try_settings(name, self._provider(name), configured.settings)
+            for name in self._sinks:
+                found += self._try_platform(name)
             return found
         public_url = self.settings.server.public_url
         for name, line in self.lines.items():
@@ -893,8 +895,10 @@ class Connector:
                 tried += self.try_call_back(name, mend=False)
             found += [*tried, *self.try_account(name)]
             found.append(replies.prove(name, line.provider, self.plugins, self.ledger, now=self._clock()))
-        for name in self.settings.sinks:
+        for name in self._sinks:
             found += self.try_sink(name)
+        if not self.settings.integrations:
+            return found
         receiving = self.server_is_running() if receiving is None else receiving
         working = self.worker_is_running()
         return [*found, *house.workers(receiving=receiving, working=working, called_back=public_url is not None)]
@@ -928,10 +932,13 @@ class Connector:
         return called_back(name, self.lines[name].provider, self.callback_addresses()[name], mend=mend)
 
     def try_sink(self, name: str) -> list[Finding]:
-        """Ask the platform of a configured sink, without writing anything there, and tell how it is doing."""
-        state = self._known_sink(name)
+        """Ask the platform of a sink, without writing anything there, and tell how it is doing.
+
+        Raises `NotFound` where there is no such sink, or none that is configured.
+        """
+        state = self._configured_sink(name)
         return [
-            *sinks_checking.try_sink(name, self._sinks[name], self.settings.sinks[name].settings),
+            *self._try_platform(name),
             *sinks_checking.doing(
                 name,
                 trouble=state.trouble,
@@ -939,6 +946,13 @@ class Connector:
                 refused=state.dead_letters,
             ),
         ]
+
+    def _try_platform(self, name: str) -> list[Finding]:
+        """Nothing of a sink that the program of another process hands over."""
+        if name not in self._sinks:
+            return []
+        configured = self.settings.sinks.get(name)
+        return sinks_checking.try_sink(name, self._sinks[name], None if configured is None else configured.settings)
 
     def try_account(self, name: str) -> list[Finding]:
         """Whether an integration's account is well, and shows a batch that it accepted when it is looked up."""

@@ -6,10 +6,13 @@ from connector.extension.sink import Sink, SinkSettings
 from connector.model.errors import ConnectorError, InputError
 
 
-def try_sink(name: str, sink: Sink, settings: SinkSettings) -> list[Finding]:
-    """Read the secrets, and ask the platform, without writing anything there, whether it takes them."""
+def try_sink(name: str, sink: Sink, settings: SinkSettings | None) -> list[Finding]:
+    """Read the secrets, and ask the platform, without writing anything there, whether it takes them.
+
+    `settings`: None for a sink of the host's program, which has none.
+    """
     unread = []
-    for setting, secret in secrets_of(settings):
+    for setting, secret in secrets_of(settings) if settings is not None else ():
         try:
             secret.value()
         except InputError as error:
@@ -22,7 +25,7 @@ def try_sink(name: str, sink: Sink, settings: SinkSettings) -> list[Finding]:
     except ConnectorError as error:
         return [Finding("platform", Result.wrong, str(error), sink=name)]
     except Exception as error:
-        sentence = f"The plugin of {sink.name} failed while it checked this ({type(error).__name__})."
+        sentence = f"The sink failed while it checked this ({type(error).__name__})."
         return [Finding("platform", Result.not_proved, f"{sentence} Please tell its author.", sink=name)]
 
 

@@ -9,7 +9,8 @@ import pytest
 from api_kit import Store, build
 from receiving_kit import Api, Clock, receipt, send_to, take, told
 
-from connector import DeadLetter, Event, NotTaken, SinkStopped
+from connector import DeadLetter, Event, NotFound, NotTaken, SinkStopped
+from connector.extension import CheckResult
 from connector.simulator.numbers import fictional_numbers
 
 numbers = fictional_numbers()
@@ -127,6 +128,31 @@ def test_a_hosts_own_sink_has_dead_letters_and_may_stop(tmp_path: Path, api: Api
         (state,) = connector.sinks()
         assert (state.lag, state.dead_letters, state.is_stopped, state.trouble) == (1, 1, True, "The table is gone.")
         assert [each.reason for each in connector.refused_events("strict")] == ["Not this one."]
+
+
+def test_a_hosts_own_sink_is_tried_as_one_of_the_configuration(tmp_path: Path, api: Api, clock: Clock) -> None:
+    class Tried(Store):
+        def deliver(self, events: Sequence[Event]) -> Any:
+            raise NotTaken("The table is locked.")
+
+        def check(self) -> list[CheckResult]:
+            return [CheckResult("table", True, "It is there.")]
+
+    class Crashing(Store):
+        def check(self) -> list[CheckResult]:
+            raise RuntimeError
+
+    with build(tmp_path, api, clock, sinks={"tried": Tried(), "crashing": Crashing()}) as connector:
+        send_to(connector, PEOPLE[0])
+        found = [(each.name, each.result) for each in connector.check() if each.sink == "tried"]
+        assert found == [("table", "ok"), ("events", "wrong")]
+        (crashed,) = connector.try_sink("crashing")
+        assert (crashed.result, "(RuntimeError)" in crashed.message) == ("not_proved", True)
+        with pytest.raises(NotFound, match="known: "):
+            connector.try_sink("other")
+    with build(tmp_path, api, clock) as connector:
+        # What hands it over is another program: of its platform nothing can be asked here.
+        assert [each.name for each in connector.try_sink("tried")] == ["events"]
 
 
 class Failing(Store):

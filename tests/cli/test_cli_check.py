@@ -223,6 +223,18 @@ def test_nothing_is_configured_or_it_can_t_be_read(desk: Desk) -> None:
         assert (result.exit_code, result.stdout, result.stderr.startswith("Error: connector.toml")) == (2, "", True)
 
 
+def test_sinks_are_tried_whatever_else_is_wrong(desk: Desk) -> None:
+    table = '[sinks.file]\nsink = "jsonl"\npath = "missing/events.jsonl"\n'
+    desk.write("connector.toml", table)
+    told = desk.json("check", status=1)
+    assert "connector setup" in findings(told)["integrations"][1]
+    assert [each["result"] for each in told["findings"] if each["sink"] == "file"] == ["wrong"]
+    desk.write("connector.toml", table + '[storage]\nurl = "sqlite:///no-such-folder/connector.db"\n')
+    told = desk.json("check", status=1)
+    assert findings(told)["ledger"][0] == "wrong"
+    assert [each["result"] for each in told["findings"] if each["sink"] == "file"] == ["wrong"]
+
+
 def test_a_sender_that_no_network_takes(desk: Desk) -> None:
     desk.configure(**{"senders.shop": {"value": "Café"}, "senders.short": {"value": "12"}})
     told = findings(desk.json("check", status=1))
