@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from connector.simulator import simulators
+from connector.model.errors import ConnectorError
+from connector.simulator import find, simulators
 from connector.testing import pairs, sweep
 
 
@@ -22,6 +23,10 @@ def main() -> int:
         module.arguments(command)
         command.set_defaults(main=module.main)
     options = parser.parse_args()
+    try:
+        find(options.provider).campaign()
+    except ConnectorError as error:
+        parser.error(str(error))
     status: int = options.main(options)
     return status
 

@@ -1,5 +1,7 @@
 """Faults of the provider by twos, each of them once; all pairs: `python -m connector.testing pairs sinch-sms`."""
 
+import subprocess
+import sys
 from itertools import chain
 
 import pytest
@@ -43,3 +45,11 @@ def test_that_is_told_also_where_lost_callbacks_can_not_be_asked_for() -> None:
     result = run(find("sinch-conversation"), {}, Case(("drop_after",), late=True))
     assert result.wrong == []
     assert result.twice == 2
+
+
+@pytest.mark.parametrize("command", ["sweep", "pairs"])
+def test_a_platform_that_sends_nothing_is_refused(command: str) -> None:
+    kit = [sys.executable, "-m", "connector.testing", command, "segment"]
+    ended = subprocess.run(kit, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "sends nothing" in ended.stderr and "Traceback" not in ended.stderr
