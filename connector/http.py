@@ -12,12 +12,14 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +45,8 @@ from connector.network import Network, NotPublic, PublicNetwork, addresses_of, i
 log = logging.getLogger("connector.http")
 
 MAX_CONNECTIONS = 32
+KEPT_SECONDS = 5.0
+"""A connection that nobody uses is kept for so long, as the library does."""
 READ_ATTEMPTS = 4
 EARLY_SECONDS = 60.0
 """A token is renewed so long before its end, or in the last tenth of its life where that is shorter."""
@@ -73,6 +77,8 @@ class _Silent(httpx.Client):
         super().__init__(**options)
         for transport in (self._transport, *self._mounts.values()):
             _over(network or Network(), transport)
+        self.way = self._transport_for_url(self.base_url)
+        """To the base URL: by a proxy of the environment, or without, as the library reads it."""
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         before = _silent.set(True)
@@ -80,6 +86,55 @@ class _Silent(httpx.Client):
             return super().send(request, **options)
         finally:
             _silent.reset(before)
+
+
+class _Connections:
+    """Connections to one address, each of which one thread has at a time.
+
+    The library's own pool looks at all of its connections for every request, which takes as long as a small post.
+    """
+
+    def __init__(self, make: Callable[[], _Silent]) -> None:
+        self._make = make
+        self._guard = threading.Lock()
+        self._free: deque[tuple[_Silent, float]] = deque()
+        """With the time of its last use on the monotonic clock; the one that was used last is taken first."""
+        self._is_closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[httpx.BaseTransport]:
+        """What carries a request. Raises `httpx.TransportError` after `close`."""
+        with self._guard:
+            if self._is_closed:
+                raise httpx.TransportError("closed")
+            had = self._free.pop()[0] if self._free else None
+        connection = had or self._make()
+        try:
+            yield connection.way
+        finally:
+            self._give_back(connection)
+
+    def _give_back(self, connection: _Silent) -> None:
+        now = time.monotonic()
+        idle = []
+        with self._guard:
+            if self._is_closed:
+                idle.append(connection)
+            else:
+                self._free.append((connection, now))
+            while self._free and self._free[0][1] < now - KEPT_SECONDS:
+                idle.append(self._free.popleft()[0])
+        for each in idle:
+            each.close()
+
+    def close(self) -> None:
+        """Those that are in use are closed when they are given back."""
+        with self._guard:
+            self._is_closed = True
+            free = [each for each, _ in self._free]
+            self._free.clear()
+        for each in free:
+            each.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,23 +367,27 @@ class Client:
         self._credentials = credentials
         self._timeout_seconds = timeout_seconds
         self._only_public = only_public
-        self._client = _Silent(
+        # A proxy of the environment would look names up itself.
+        trust_env = not only_public
+        make = partial(
+            _Silent,
             base_url=self.base_url,
             headers=dict(headers or {}),
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, connect_timeout_seconds)),
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             follow_redirects=False,
-            # A proxy of the environment would look names up itself.
-            trust_env=not only_public,
+            verify=httpx.create_ssl_context(trust_env=trust_env),
+            trust_env=trust_env,
             network=PublicNetwork() if only_public else None,
         )
-        # The proxies of the environment, and what is excepted from them, as the library reads them.
-        self._transport = self._client._transport_for_url(httpx.URL(self.base_url))
+        self._client = make()
+        self._posts = _Connections(make)
         self._headers = {**self._client.headers, "content-type": "application/json"}
         self._timeouts = self._client.timeout.as_dict()
 
     def close(self) -> None:
         self._client.close()
+        self._posts.close()
 
     def post_once(self, path: str, content: bytes, *, before_write: Callable[[], None] | None = None) -> Answer:
         """Post a JSON body once and never again, unless it was surely refused because its token has expired.
@@ -375,8 +434,6 @@ class Client:
         self, path: str, content: bytes, headers: Mapping[str, str], most_bytes: int | None = None, **extensions: Any
     ) -> Answer:
         """Post once, past the library's redirects, cookies and hooks, which take half of the time of a small post."""
-        if self._client.is_closed:
-            raise httpx.TransportError("closed")
         request = httpx.Request(
             "POST",
             _url(self.base_url + path),
@@ -384,11 +441,8 @@ class Client:
             headers={**self._headers, **headers},
             extensions={"timeout": self._timeouts, **extensions},
         )
-        response = self._transport.handle_request(request)
-        try:
+        with self._posts.one() as way, closing(way.handle_request(request)) as response:
             return _answer(response, _read(response, most_bytes))
-        finally:
-            response.close()
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Read, asking again after failures of the network, 5xx and 429.
@@ -450,7 +504,7 @@ class Client:
 
         Raises `NotTaken` when no machine is known by its name, `SinkStopped` as `post_events`.
         """
-        if self._transport is not self._client._transport:
+        if self._client.way is not self._client._transport:
             return
         url = httpx.URL(self.base_url)
         try:

@@ -2,10 +2,13 @@
 
 import gzip
 import logging
+import queue
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -86,6 +89,57 @@ def test_a_client_that_is_closed_posts_nothing() -> None:
         with pytest.raises(NotTaken):
             client.post_events("/hook", b"{}", {})
         assert api.seen == []
+
+
+class Counting(BaseHTTPRequestHandler):
+    """Notes on which connection each request comes, and which connections end."""
+
+    protocol_version = "HTTP/1.1"
+    together = threading.Barrier(2)
+    asked: ClassVar[list[int]] = []
+    ended: ClassVar["queue.Queue[int]"] = queue.Queue()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.asked.append(self.client_address[1])
+        if self.path == "/together":
+            self.together.wait(60)
+        self.send_response_only(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def finish(self) -> None:
+        super().finish()
+        self.ended.put(self.client_address[1])
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_a_post_has_a_connection_to_itself_and_what_nobody_uses_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, ended = Counting.asked, Counting.ended
+    http = Http()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server, ThreadPoolExecutor(2) as pool:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        client = http.client(f"http://127.0.0.1:{server.server_port}")
+
+        def post(path: str) -> None:
+            client.post_events(path, b"{}", {})
+
+        post("/alone")
+        list(pool.map(post, ["/together"] * 2))
+        first, *both = asked
+        assert first in both and len(set(both)) == 2
+        assert ended.empty()
+        # The one that was used last is taken, and the other isn't needed any more.
+        monkeypatch.setattr("connector.http.KEPT_SECONDS", 0.0)
+        post("/alone")
+        assert {ended.get(timeout=60), asked[-1]} == set(both)
+        http.close()
+        assert ended.get(timeout=60) == asked[-1]
+        server.shutdown()
+        serving.join()
 
 
 @pytest.fixture(params=["head", "body"])

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
@@ -23,7 +24,7 @@ from connector.model.event import Event
 
 logger = logging.getLogger("connector.delivery")
 
-PAGE = 1000
+PAGE = 4000
 PAGE_BESIDE_OTHERS = 250
 REST_BESIDE_SENDING = 9.0
 """While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
@@ -77,6 +78,19 @@ def deliver(
     return turn.taken
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Some of the log as it was read."""
+
+    after: int
+    """The position that it follows."""
+    events: Sequence[Event]
+    is_full: bool
+    """More may stand behind it."""
+    rest: float
+    """How many times as long as it computes whoever hands it over is to rest."""
+
+
 class _Page:
     """Some of the log on its way to a sink."""
 
@@ -128,8 +142,8 @@ class _Turn:
         self._failures = cursor.failures
         self._at = self._saved = Cursor(cursor.position, ahead=cursor.ahead)
         self._dead: list[DeadLetter] = []
-        self._read: tuple[int, float, Sequence[Event]] = (cursors.BEGINNING - 1, 0.0, ())
-        """What was read ahead: behind which position, how long to rest for it, and the events."""
+        self._ahead: _Read | None = None
+        """What was read meanwhile."""
         self._began = time.monotonic()
         self._save_at = self._began + SAVE_SECONDS
         self.taken = 0
@@ -140,12 +154,13 @@ class _Turn:
         if self._at.position >= end:
             return False
         before = self._computed_seconds()
-        after, rest, found = self._read
-        if after != self._at.position:
-            after, rest, found = self._read_after(self._at.position)
-        if not found:
+        read, self._ahead = self._ahead, None
+        # Where it found nothing, something may have come since.
+        if read is None or not read.events or read.after != self._at.position:
+            read = self._read_after(self._at.position)
+        if not read.events:
             return False
-        page = _Page(found, after, self._at.ahead)
+        page = _Page(read.events, read.after, self._at.ahead)
 
         def note(handed: Handed) -> None:
             self._at = Cursor(page.position, ahead=page.ahead)
@@ -154,21 +169,20 @@ class _Turn:
                 self.save()
 
         def read_on() -> None:
-            following = found[-1].position
-            if self._read[0] < following < end:
-                # What goes wrong here does so again where it is told, when what is under way was written down.
-                with suppress(Exception):
-                    self._read = self._read_after(following)
+            # What goes wrong here does so again where it is told, when what is under way was written down.
+            with suppress(Exception):
+                self._ahead = self._read_after(read.events[-1].position)
 
-        self._hand(page, note, read_on)
-        self._hands.rest(rest * (self._computed_seconds() - before))
+        self._hand(page, note, read_on if read.is_full else None)
+        self._hands.rest(read.rest * (self._computed_seconds() - before))
         return True
 
-    def _read_after(self, position: int) -> tuple[int, float, Sequence[Event]]:
+    def _read_after(self, position: int) -> _Read:
         with self._ledger.read() as connection:
             rest = self._rest(connection)
             limit = PAGE_BESIDE_OTHERS if rest else PAGE
-            return position, rest, log.read(connection, after=position, limit=limit)
+            events = log.read(connection, after=position, limit=limit)
+        return _Read(position, events, len(events) == limit, rest)
 
     def _computed_seconds(self) -> float:
         return time.thread_time() + self._hands.elsewhere_seconds
@@ -244,7 +258,7 @@ class _Turn:
         self._hand(page, note)
         return True
 
-    def _hand(self, page: _Page, note: Callable[[Handed], None], meanwhile: Callable[[], None] = lambda: None) -> None:
+    def _hand(self, page: _Page, note: Callable[[Handed], None], meanwhile: Callable[[], None] | None = None) -> None:
         """Hand a page over; `note` is called with what is newly done."""
         waiting = page.waiting
         try:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from connector.extension.sink import DeadLetter, Sink
@@ -54,11 +54,11 @@ class Hands:
         *,
         tries_first: bool,
         after: Callable[[Handed], object],
-        meanwhile: Callable[[], object],
+        meanwhile: Callable[[], object] | None = None,
     ) -> Handed:
         """Hand events over, those of one message in order; `after` is called now and then with what is newly done.
 
-        `meanwhile` is called while this waits for calls in other threads. With `tries_first` the first call is made
+        `meanwhile` is called once, beside the first calls. With `tries_first` the first call is made
         alone: whether the sink is well again is not known.
         """
         handed = Handed()
@@ -66,15 +66,19 @@ class Hands:
             if handed.error is not None or self._halted():
                 break
             if len(wave) == 1:
+                # In this thread, as a host's function may count on it.
+                aside = [] if meanwhile is None else [self._elsewhere(meanwhile)]
                 self._call(wave[0], handed)
+                for each in aside:
+                    each.result()
             else:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(self._sink.parallel, thread_name_prefix="connector-sink-call")
-                calls = [self._pool.submit(self._call_elsewhere, part, handed) for part in wave]
-                meanwhile()
+                calls = [self._elsewhere(self._call, part, handed) for part in wave]
+                if meanwhile is not None:
+                    meanwhile()
                 for call in as_completed(calls):
                     call.result()
                     after(self._newly_done(handed))
+            meanwhile = None
             after(self._newly_done(handed))
         return handed
 
@@ -105,13 +109,20 @@ class Hands:
         if wave:
             yield wave
 
-    def _call_elsewhere(self, part: Sequence[Event], handed: Handed) -> None:
-        began = time.thread_time()
-        try:
-            self._call(part, handed)
-        finally:
-            with self._guard:
-                self.elsewhere_seconds += time.thread_time() - began
+    def _elsewhere(self, call: Callable[..., object], *arguments: object) -> Future[None]:
+        """Call something in a thread of the pool."""
+
+        def measured() -> None:
+            began = time.thread_time()
+            try:
+                call(*arguments)
+            finally:
+                with self._guard:
+                    self.elsewhere_seconds += time.thread_time() - began
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._sink.parallel, thread_name_prefix="connector-sink-call")
+        return self._pool.submit(measured)
 
     def _call(self, part: Sequence[Event], handed: Handed) -> None:
         if not self._has_turn(handed):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import trustme
 from cli_kit import SIMULATOR, Desk
+from sending_kit import wait_until
 from setup_kit import answering, findings, free_port
 
 from connector import Connector
@@ -67,6 +68,9 @@ def test_through_a_server_that_runs_and_nothing_is_left_of_it(desk: Desk) -> Non
     called_back_at(desk, f"http://127.0.0.1:{port}", port)
     with desk.start("serve") as server:
         server.line()
+        # It listens first, and begins to work then.
+        with Connector.from_config(desk.folder / "connector.toml") as connector:
+            wait_until(connector.worker_is_running)
         told = findings(desk.json("check"))
         assert told["callback path"][0] == told["server"][0] == told["worker"][0] == "ok"
         assert "was started" not in told["callback path"][1]
