@@ -58,12 +58,13 @@ def replies(desk: Desk, line: Line, turns: Turns) -> Asked:
 def reports(desk: Desk, number: int, turns: Turns) -> Asked:
     """Ask for the reports of an accepted batch, and find out first what asking needs."""
     with desk.ledger.read() as connection:
-        line = desk.line_of(connection, standing.batch_by_number(connection, number).dispatch)
-    if line is None:
+        row = standing.batch_by_number(connection, number)
+        line = desk.line_of(connection, row.dispatch)
+    if line is None or line.provider.account != row.account:
         with desk.ledger.write() as connection:
             later = desk.clock() + NOT_CONFIGURED_PAUSE
             connection.execute(update(batches).where(batches.c.number == number).values(due_at=later))
-        return Asked(trouble="Its integration is not in the configuration.")
+        return Asked(trouble="Its integration isn't configured for its account (any more).")
     if not turns.wait():
         return Asked(left=True)
     doubt.identify(desk, line, number)

@@ -243,6 +243,13 @@ def test_what_isnt_configured_any_more_is_named(tmp_path: Path, connector: Conne
         assert other.poll().trouble == [
             "scripted-sms:plan-a: The integration sms isn't configured for this account (any more)."
         ]
+        clock.go(minutes=30)
+        polls = api.polled
+        other.work()
+        assert api.polled == polls
+    clock.go(hours=2)
+    connector.work()
+    assert api.polled == polls + 1
 
 
 def test_a_provider_that_declines_polls_says_so(
