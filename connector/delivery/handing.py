@@ -58,19 +58,19 @@ class Hands:
     ) -> Handed:
         """Hand events over, those of one message in order; `after` is called now and then with what is newly done.
 
-        `meanwhile` is called once, beside the first calls. With `tries_first` the first call is made
-        alone: whether the sink is well again is not known.
+        `meanwhile` is called once, beside the first calls. With `tries_first` the first call is made alone: whether
+        the sink is well again is not known.
         """
         handed = Handed()
         for wave in self._waves(events, tries_first):
             if handed.error is not None or self._halted():
                 break
             if len(wave) == 1:
+                aside = self._elsewhere(meanwhile) if meanwhile is not None else None
                 # In this thread, as a host's function may count on it.
-                aside = [] if meanwhile is None else [self._elsewhere(meanwhile)]
                 self._call(wave[0], handed)
-                for each in aside:
-                    each.result()
+                if aside is not None:
+                    aside.result()
             else:
                 calls = [self._elsewhere(self._call, part, handed) for part in wave]
                 if meanwhile is not None:
