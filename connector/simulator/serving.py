@@ -16,6 +16,8 @@ from connector.simulator.service import Service
 from connector.simulator.simulator import Simulator
 
 START_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep a connection that they don't use: else it might end just as they use it again."""
 
 
 class _Protocol(H11Protocol):
@@ -41,6 +43,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=2,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
 
