@@ -417,7 +417,8 @@ class Client:
 
         def watch(event: str, info: dict[str, Any]) -> None:
             nonlocal leaving
-            if event.endswith("send_request_headers.started"):
+            # What a proxy is asked for the way there isn't the request.
+            if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
                 if before_write is not None:
                     before_write()
                 leaving = True

@@ -69,6 +69,33 @@ def test_what_is_posted_goes_through_the_proxy_of_the_environment(post: str, mon
     assert (seen.headers["host"], seen.path) == ("platform.example", "/track/a")
 
 
+@pytest.mark.parametrize("status", [200, 407, 502])
+def test_what_a_proxy_lets_nowhere_did_not_leave(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses the way there, or gives one on which nobody answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_response_only(status)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    http = Http()
+    written: list[None] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
+        serving = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.server_port}")
+        client = http.client("https://platform.example")
+        with pytest.raises(NotReached):
+            client.post_once("/batches", b"{}", before_write=lambda: written.append(None))
+        http.close()
+        proxy.shutdown()
+        serving.join()
+    assert written == []
+
+
 def test_a_header_that_is_given_stands_in_place_of_the_usual_one() -> None:
     http = Http()
     with answering() as api:
