@@ -896,7 +896,12 @@ class Connector:
             found += [*tried, *self.try_account(name)]
             found.append(replies.prove(name, line.provider, self.plugins, self.ledger, now=self._clock()))
         for name in self._sinks:
-            found += self.try_sink(name)
+            try:
+                with self.ledger.read() as connection:
+                    cursors.read(connection, name)
+                found += self.try_sink(name)
+            except NotFound as error:
+                found.append(Finding("events", Result.wrong, str(error), sink=name))
         if not self.settings.integrations:
             return found
         receiving = self.server_is_running() if receiving is None else receiving

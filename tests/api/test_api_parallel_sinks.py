@@ -155,6 +155,15 @@ def test_a_hosts_own_sink_is_tried_as_one_of_the_configuration(tmp_path: Path, a
         assert [each.name for each in connector.try_sink("tried")] == ["events"]
 
 
+def test_one_that_was_forgotten_meanwhile_is_a_finding(tmp_path: Path, api: Api, clock: Clock) -> None:
+    with build(tmp_path, api, clock, sinks={"tried": Store()}) as connector:
+        send_to(connector, PEOPLE[0])
+        with build(tmp_path, api, clock) as other:
+            other.forget_sink("tried")
+        (found,) = [each for each in connector.check() if each.sink == "tried"]
+        assert (found.result, "forgotten" in found.message) == ("wrong", True)
+
+
 class Failing(Store):
     """Two calls at once, which fail together."""
 
