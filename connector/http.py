@@ -73,12 +73,25 @@ def _over(network: httpcore.NetworkBackend, transport: httpx.BaseTransport | Non
 class _Silent(httpx.Client):
     """Writes no request into the log of its library, which a host may have turned on: addresses have people in them."""
 
-    def __init__(self, *, network: httpcore.NetworkBackend | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        network: httpcore.NetworkBackend | None = None,
+        proxies: dict[str, httpx.Proxy | None] | None = None,
+        **options: Any,
+    ) -> None:
+        self.proxies = proxies
+        """By the addresses that they are for; None: those of the environment, which are read now."""
         super().__init__(**options)
         for transport in (self._transport, *self._mounts.values()):
             _over(network or Network(), transport)
         self.way = self._transport_for_url(self.base_url)
         """To the base URL: by a proxy of the environment, or without, as the library reads it."""
+
+    def _get_proxy_map(self, proxy: Any, allow_env_proxies: bool) -> dict[str, httpx.Proxy | None]:
+        if self.proxies is None:
+            self.proxies = super()._get_proxy_map(proxy, allow_env_proxies)
+        return self.proxies
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         before = _silent.set(True)
@@ -381,7 +394,8 @@ class Client:
             network=PublicNetwork() if only_public else None,
         )
         self._client = make()
-        self._posts = _Connections(make)
+        # One way for all, also where the environment is another by then.
+        self._posts = _Connections(partial(make, proxies=self._client.proxies))
         self._headers = {**self._client.headers, "content-type": "application/json"}
         self._timeouts = self._client.timeout.as_dict()
 

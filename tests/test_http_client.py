@@ -69,6 +69,19 @@ def test_what_is_posted_goes_through_the_proxy_of_the_environment(post: str, mon
     assert (seen.headers["host"], seen.path) == ("platform.example", "/track/a")
 
 
+@pytest.mark.parametrize("later", ["http://127.0.0.1:9", "no://proxy"])
+def test_a_proxy_that_the_environment_gets_later_is_none_of_a_client_that_is_there(
+    later: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = Http()
+    with answering() as api:
+        api.will(200, b"{}")
+        client = http.client(api.url)
+        monkeypatch.setenv("http_proxy", later)
+        assert client.post_once("/batches", b"{}").status == 200
+        http.close()
+
+
 @pytest.mark.parametrize("status", [200, 407, 502])
 def test_what_a_proxy_lets_nowhere_did_not_leave(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It refuses the way there, or gives one on which nobody answers."""
