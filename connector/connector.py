@@ -803,8 +803,9 @@ class Connector:
 
         All that was recorded between the times and that it is configured to get: what it has had comes again, and what
         happened before it was added comes, too. Whoever works on this ledger hands it over. Raises `NotFound` where
-        there is no such sink, or none that is configured.
+        there is no such sink, or none that is configured, and `InputError` for times without an offset.
         """
+        _require_offset(since=since, until=until)
         position = self._configured_sink(sink).position
         number = None if dispatch is None else self.dispatch(dispatch).number
         with self.ledger.write() as connection:
@@ -845,7 +846,11 @@ class Connector:
             return overview.reports_kept(connection, why, limit=limit)
 
     def position_before(self, at: datetime) -> int:
-        """A position of the log that `events(after=...)` takes, before everything recorded at a time or later."""
+        """A position of the log that `events(after=...)` takes, before everything recorded at a time or later.
+
+        Raises `InputError` for a time without an offset.
+        """
+        _require_offset(at=at)
         with self.ledger.read() as connection:
             return log.before(connection, at)
 
@@ -1079,6 +1084,13 @@ class Connector:
         return Edge(
             self._read_callback, lambda: self.recorder, is_ready=lambda: self._lines is not None, prepare=self.prepare
         )
+
+
+def _require_offset(**times: datetime | None) -> None:
+    """Raise `InputError` for times that don't say of which time zone they are."""
+    wrong = [name for name, at in times.items() if at is not None and at.utcoffset() is None]
+    if wrong:
+        raise InputError([Fault(name, "This time has no offset: give one, as in datetime.now(UTC).") for name in wrong])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from connector.audience.screening import MessageRow
 from connector.extension.sink import Sink
-from connector.model.errors import Fault, RecipientsError
+from connector.model.errors import Fault, PluginError, RecipientsError
 
 
 class Lacking:
@@ -40,7 +40,12 @@ class Lacking:
         address, customer_id, metadata = row[3], row[5], row[7]
         known = {**self._metadata, **json.loads(metadata)} if metadata else self._metadata
         for name, sink in self._sinks.items():
-            what = sink.lacks(address, customer_id, known)
+            try:
+                what = sink.lacks(address, customer_id, known)
+            except Exception as error:
+                raise PluginError(
+                    f"The sink {name} failed to say what a recipient lacks: {type(error).__name__}."
+                ) from error
             if what is not None:
                 return f"This recipient has {what}, without which the sink {name} can't take the events."
         return None

@@ -92,6 +92,9 @@ def sinks(config: Path, sink: str | None, resume: bool, as_json: bool) -> None:
                 right=["number", "tries"],
                 title="Refused, latest first",
             )
+            earlier = sum(state.dead_letters for state in states) - len(refused)
+            if earlier > 0:
+                say(f"Shown are the latest {count(len(refused))}; {count(earlier)} more were refused before.")
     if any(state.is_stopped and state.is_configured for state in states):
         sys.exit(1)
 
@@ -109,10 +112,11 @@ def _state(state: SinkState, *, is_read: bool) -> str:
     if state.is_stopped:
         return f"STOPPED: {state.trouble}"
     if state.trouble is not None:
-        who = "your program works" if state.of_program else "`connector serve` or `worker` runs"
+        # Whether a program works shows only while it hands events over, which it doesn't do between two tries.
+        who = "while your program works" if state.of_program else "once `connector serve` or `worker` runs"
         if state.next_try is None:
-            return f"tried again {'now' if is_read else f'once {who}'}; before: {state.trouble}"
-        return f"tried again at {moment(state.next_try)}{'' if is_read else f', once {who}'}: {state.trouble}"
+            return f"tried again {'now' if is_read else who}; before: {state.trouble}"
+        return f"tried again at {moment(state.next_try)}{'' if is_read else f', {who}'}: {state.trouble}"
     if state.lag + state.again + state.replaying == 0:
         return "up to date"
     if state.of_program:

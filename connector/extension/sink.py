@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connector.extension.provider import CheckResult
 from connector.extension.secret import Secret
+from connector.model.errors import PluginError
 from connector.model.event import Event, Status
 
 Start = Literal["now", "beginning"]
@@ -80,6 +81,11 @@ class DeadLetter:
     """The platform's words."""
     left_out: bool = False
     """It is none for this platform, and nobody can mend that: it is counted, and not kept."""
+
+    def __post_init__(self) -> None:
+        # An exception in place of its words would show only when it is stored, after the sink is done.
+        if not isinstance(self.reason, str):
+            raise PluginError(f"The reason of a dead letter is text, not {type(self.reason).__name__}.")
 
 
 class Sink(ABC):

@@ -8,7 +8,7 @@ import pytest
 from api_kit import Store, build
 from receiving_kit import ADA, BO, CY, Api, Clock, send_to
 
-from connector import Connector, DeadLetter, Event, NotFound, NotTaken, SinkState, SinkStopped
+from connector import Connector, DeadLetter, Event, InputError, NotFound, NotTaken, PluginError, SinkState, SinkStopped
 
 
 class Moody(Store):
@@ -155,3 +155,41 @@ def test_of_numbers_that_are_not_all_known_nothing_is_done(tmp_path: Path, api: 
         assert connector.refused_events("crm") == [refused]
         assert getattr(connector, what)("crm", [refused.number, refused.number]) == 1
         assert getattr(connector, what)("crm", []) == 0
+
+
+def test_a_time_without_an_offset_is_refused_by_its_name(tmp_path: Path, api: Api, clock: Clock) -> None:
+    naive = clock().replace(tzinfo=None)
+    with build(tmp_path, api, clock, sinks={"crm": Moody()}) as connector:
+        send_to(connector, ADA)
+        with pytest.raises(InputError) as refused:
+            connector.replay("crm", since=naive, until=naive)
+        assert [fault.place for fault in refused.value.faults] == ["since", "until"]
+        with pytest.raises(InputError, match="offset"):
+            connector.position_before(naive)
+        assert state_of(connector).replaying == 0
+
+
+def test_a_dead_letter_without_words_is_a_failure_of_the_sink(tmp_path: Path, api: Api, clock: Clock) -> None:
+    class Wordless(Store):
+        def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:  # type: ignore[override]
+            super().deliver(events)
+            return [DeadLetter(event, ValueError("No.")) for event in events]  # type: ignore[arg-type]
+
+    with build(tmp_path, api, clock, sinks={"crm": Wordless()}) as connector:
+        send_to(connector, ADA)
+        state = state_of(connector)
+        assert (state.lag, state.failures, state.dead_letters) == (1, 1, 0)
+        assert "is text, not ValueError" in (state.trouble or "")
+
+
+def test_a_sink_that_fails_to_say_what_is_lacking_is_named_and_nothing_is_sent(
+    tmp_path: Path, api: Api, clock: Clock
+) -> None:
+    class Asked(Store):
+        def lacks(self, *recipient: object) -> str | None:
+            raise KeyError("customer_id")
+
+    with build(tmp_path, api, clock, sinks={"crm": Asked()}) as connector:
+        with pytest.raises(PluginError, match=r"The sink crm failed .*: KeyError"):
+            send_to(connector, ADA)
+        assert (api.sent, connector.dispatches()) == ([], [])

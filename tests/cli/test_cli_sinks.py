@@ -3,7 +3,7 @@
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from connector_bloomreach.simulator import SIMULATOR
 from connector_bloomreach.simulator_options import BloomreachOptions
 from sending_kit import wait_until
 
-from connector import ConfigurationError, Connector, Event
+from connector import ConfigurationError, Connector, DeadLetter, Event, Sink
 from connector.simulator import running
 
 
@@ -312,3 +312,48 @@ def test_workers_that_are_killed_lose_nothing(desk: Desk, crm: Crm) -> None:
     assert set(crm.ids) == found
     repeated = sum(times - 1 for times in crm.ids.values())
     assert repeated <= 3 * 10 * 50, "of each process that was killed, what ten calls carried"
+
+
+def test_what_of_the_refused_is_not_listed_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.cli.sinks.SHOWN", 2)
+
+    class Refusing(Sink):
+        def deliver(self, events: Sequence[Event]) -> list[DeadLetter]:
+            return [DeadLetter(event, "No.") for event in events]
+
+    secrets = desk.environment
+    desk.people(3)
+    with Connector.from_config(
+        secrets=lambda reference: secrets[reference.removeprefix("env:")], sinks={"ours": Refusing()}
+    ) as connector:
+        connector.deliver()
+    desk.send("--wait")
+    with Connector.from_config(
+        secrets=lambda reference: secrets[reference.removeprefix("env:")], sinks={"ours": Refusing()}
+    ) as connector:
+        connector.deliver()
+        refused = connector.sinks()[0].dead_letters
+    shown = desk.run("sinks", "ours")
+    assert shown.stdout.count("No.") == 2
+    assert f"Shown are the latest 2; {refused - 2} more were refused before." in shown.stderr
+    connector.discard_refused("ours", [each.number for each in connector.refused_events("ours")[2:]])
+    assert "more were refused" not in desk.run("sinks", "ours").stderr
+
+
+def test_a_failing_sink_of_a_program_is_not_said_to_wait_for_it(desk: Desk) -> None:
+    def failing(event: Event) -> None:
+        raise ValueError
+
+    def program() -> Connector:
+        return Connector.from_config(
+            secrets=lambda reference: desk.environment[reference.removeprefix("env:")], on_event=failing
+        )
+
+    desk.people(1)
+    with program() as connector:
+        connector.deliver()
+    desk.send("--wait")
+    with program() as connector:
+        connector.deliver()
+        shown = desk.run("sinks").stdout
+    assert ", while your program works: It raised ValueError." in shown
