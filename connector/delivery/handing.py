@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from connector.extension.sink import DeadLetter, Sink
@@ -58,15 +59,19 @@ class Hands:
     ) -> Handed:
         """Hand events over, those of one message in order; `after` is called now and then with what is newly done.
 
-        `meanwhile` is called once, beside the first calls. With `tries_first` the first call is made alone: whether
-        the sink is well again is not known.
+        `meanwhile` is called once, beside the first calls, if it can be. With `tries_first` the first call is made
+        alone: whether the sink is well again is not known.
         """
         handed = Handed()
         for wave in self._waves(events, tries_first):
             if handed.error is not None or self._halted():
                 break
             if len(wave) == 1:
-                aside = self._elsewhere(meanwhile) if meanwhile is not None else None
+                aside = None
+                if meanwhile is not None:
+                    # At the end of a program no thread is to be had any more, and what calls here needs none.
+                    with suppress(RuntimeError):
+                        aside = self._elsewhere(meanwhile)
                 # In this thread, as a host's function may count on it.
                 self._call(wave[0], handed)
                 if aside is not None:

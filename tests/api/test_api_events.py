@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from api_kit import Platform, Store, build, forked
@@ -458,6 +458,10 @@ def test_parent_and_forked_children_hand_over_in_turn(
     assert len(lines) == 9
 
 
+class Uncalled(Store):
+    parallel: ClassVar[int] = 0
+
+
 @pytest.mark.parametrize(
     ("given", "place"),
     [
@@ -468,6 +472,7 @@ def test_parent_and_forked_children_hand_over_in_turn(
         ({"sinks": {"crm": Store}}, "sinks.crm"),
         ({"sinks": {"crm": Store(start="yesterday")}}, "sinks.crm"),
         ({"sinks": {"crm": Store(batch_events=0)}}, "sinks.crm"),
+        ({"sinks": {"crm": Uncalled()}}, "sinks.crm"),
         ({"sinks": {"on_event": Store()}, "on_event": print}, "sinks.on_event"),
         ({"on_event": "print"}, "on_event"),
     ],

@@ -167,3 +167,14 @@ def test_what_a_large_page_left_behind_is_passed_by_smaller_ones(
         hand_over(connector, tmp_path, clock, beside_a_server=True)
         assert connector.sinks()[0].lag == 0
         assert Counter(event.id for event in sink.told) == Counter(event.id for event in log)
+
+
+def test_where_no_thread_is_to_be_had_any_more_one_call_after_the_other_is_made(
+    tmp_path: Path, api: Api, clock: Clock, log: list[Event], small_pages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Store(start="beginning", batch_events=2)
+    with build(tmp_path, api, clock, sinks={"table": sink}) as connector:
+        # As when the main thread of a program has ended, and another one goes on.
+        monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+        connector.deliver()
+        assert [event.id for event in sink.told] == [event.id for event in log]
