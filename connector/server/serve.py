@@ -14,6 +14,8 @@ from connector.server.app import Server
 
 START_SECONDS = 15.0
 GRACE_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers keep an idle connection (60 s): else a callback that meets its end gets a 502 of theirs."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,6 +48,7 @@ class _Uvicorn(uvicorn.Server):
                 # Nobody asks whom a callback came from.
                 proxy_headers=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
 
