@@ -15,7 +15,7 @@ from connector.server.app import Server
 START_SECONDS = 15.0
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
-"""Longer than load balancers keep an idle connection (60 s): else a callback that meets its end gets a 502 of theirs."""
+"""Longer than load balancers keep an idle connection (60 s): a callback that meets its end gets a 502 of theirs."""
 
 
 def listen(host: str, port: int) -> socket.socket:
