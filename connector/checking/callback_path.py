@@ -205,8 +205,8 @@ def _silence(why: Unanswered, public_url: str, behind: str) -> str:
             return f"The internet knows no machine named {host}. Look for a slip in [server] public_url, or in its DNS."
         case Unanswered.refused:
             return (
-                f"Nothing listens at {public_url}. It must lead to {behind}, where `connector serve` listens; "
-                "check its port, too."
+                f"Nothing listens at {public_url}. It must lead to {behind}, where `connector serve` listens, "
+                "or to your program that takes callbacks; check its port, too."
             )
         case Unanswered.certificate:
             return (

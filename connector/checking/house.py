@@ -53,10 +53,13 @@ def workers(*, receiving: bool, working: bool, called_back: bool) -> list[Findin
     """Who takes callbacks and who works just now; `called_back`: callbacks are wanted."""
     found = []
     if receiving:
-        found.append(Finding("server", Result.ok, "`connector serve` takes callbacks just now."))
+        found.append(
+            Finding("server", Result.ok, "`connector serve`, or a program of yours, takes callbacks just now.")
+        )
     elif called_back:
         sentence = (
-            "No `connector serve` runs on this ledger just now. Run it all the time: it takes reports and replies."
+            "No `connector serve` runs on this ledger just now, and no program of yours that takes callbacks. Run one "
+            "all the time: it takes reports and replies."
         )
         found.append(Finding("server", Result.not_proved, sentence))
     if working:

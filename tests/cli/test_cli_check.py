@@ -92,6 +92,16 @@ def test_without_a_public_address_everything_is_polled(desk: Desk) -> None:
     assert "everything is polled" in message
 
 
+def test_a_program_that_takes_callbacks_is_thought_of(desk: Desk) -> None:
+    called_back_at(desk, f"http://127.0.0.1:{free_port()}")
+    told = findings(desk.json("check", status=1))
+    assert "your program" in told["callback path"][1] and "no program of yours" in told["server"][1]
+    with Connector.from_config(secrets=lambda reference: desk.environment[reference.removeprefix("env:")]) as connector:
+        connector.recorder.start()
+        told = findings(desk.json("check", status=1))
+    assert told["server"] == ("ok", "`connector serve`, or a program of yours, takes callbacks just now.")
+
+
 ANSWERS: list[tuple[dict[str, Any], str]] = [
     (
         {"status": 200, "body": b"Welcome"},
