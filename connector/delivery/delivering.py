@@ -173,7 +173,9 @@ class _Turn:
             with suppress(Exception):
                 self._ahead = self._read_after(read.events[-1].position)
 
-        self._hand(page, note, read_on if read.is_full else None)
+        # At the end this turn is over, and what was read on would be read again.
+        goes_on = read.is_full and read.events[-1].position < end
+        self._hand(page, note, read_on if goes_on else None)
         self._hands.rest(read.rest * (self._computed_seconds() - before))
         return True
 

@@ -178,3 +178,24 @@ def test_where_no_thread_is_to_be_had_any_more_one_call_after_the_other_is_made(
         monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
         connector.deliver()
         assert [event.id for event in sink.told] == [event.id for event in log]
+
+
+@pytest.mark.parametrize(("page", "calls"), [(1000, [False]), (500, [True, True])])
+def test_nothing_is_read_on_where_the_log_ended(
+    tmp_path: Path, api: Api, clock: Clock, monkeypatch: pytest.MonkeyPatch, page: int, calls: list[bool]
+) -> None:
+    """What comes until the next turn would be read twice; a page that ends before has the next one read meanwhile."""
+
+    class Watching(Store):
+        def deliver(self, events: Sequence[Event]) -> None:
+            reads_on.append(any("sink-call" in thread.name for thread in threading.enumerate()))
+            super().deliver(events)
+
+    reads_on: list[bool] = []
+    sink = Watching(start="beginning")
+    monkeypatch.setattr(delivering, "PAGE", page)
+    with build(tmp_path, api, clock) as connector:
+        send_to(connector, *[next(numbers) for _ in range(1000)])
+    with build(tmp_path, api, clock, sinks={"table": sink}) as connector:
+        connector.deliver()
+    assert (len(sink.told), reads_on) == (1000, calls)
