@@ -133,7 +133,7 @@ class Connector:
         self._recorder: Recorder | None = None
         self._intake: adding.Intake | None = None
         self.ledger = Ledger(self.settings.storage.url)
-        forking.in_child(self._begin_anew)
+        forking.in_child(self, Connector._begin_anew)
         self._own_sinks = sinks_of(sinks or {}, on_event, self.settings.sinks)
         self._made_sinks: dict[str, Sink] | None = None
         self._choices = {

@@ -34,7 +34,7 @@ class Ledger:
         self.path = Path(self._url.database or "").absolute()
         self._renew_locks()
         self._engine: Engine | None = None
-        forking.in_child(self._begin_anew)
+        forking.in_child(self, Ledger._begin_anew)
 
     def _renew_locks(self) -> None:
         self._guard = threading.Lock()

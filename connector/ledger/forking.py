@@ -10,7 +10,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from weakref import WeakMethod
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+Living = TypeVar("Living")
 
 PATIENCE_SECONDS = 60.0
 """How long a fork waits for transactions; after that the child can't use a ledger."""
@@ -21,12 +24,13 @@ _open: Counter[int] = Counter()
 """Thread to how many transactions it is in."""
 _waits = False
 _in_midst = False
-_in_children: set[WeakMethod[Callable[[], None]]] = set()
+# No WeakMethods: one whose object lives as long as the process can end it with a traceback.
+_in_children: WeakKeyDictionary[Any, Callable[[Any], None]] = WeakKeyDictionary()
 
 
-def in_child(method: Callable[[], None]) -> None:
-    """Have a method called in every forked child, as long as its object lives."""
-    _in_children.add(WeakMethod(method, _in_children.discard))
+def in_child(living: Living, step: Callable[[Living], None]) -> None:
+    """Have something done with an object in every forked child, as long as the object lives."""
+    _in_children[living] = step
 
 
 def in_midst() -> bool:
@@ -75,9 +79,8 @@ def _in_child() -> None:
     for thread in _open.keys() - {threading.get_ident()}:
         del _open[thread]
     _changed = threading.Condition()
-    for method in [reference() for reference in list(_in_children)]:
-        if method is not None:
-            method()
+    for living, step in list(_in_children.items()):
+        step(living)
 
 
 if hasattr(os, "register_at_fork"):

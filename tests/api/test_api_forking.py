@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -226,3 +228,23 @@ def test_children_of_a_parent_that_never_used_it(tmp_path: Path, api: Api, clock
     with connector:
         assert [line.enqueued for line in connector.dispatches()] == [1, 1]
         assert nothing_wrong(connector)
+
+
+PROGRAM = """
+from connector import Connector, Sink
+
+class Own(Sink):
+    def deliver(self, events):
+        pass
+
+connector = Connector({}, sinks={"own": Own()})
+connector.deliver()
+connector.close()
+"""
+
+
+def test_a_program_that_keeps_its_connector_until_the_end_ends_without_a_word(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    ended = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
