@@ -73,6 +73,10 @@ def deliver(
                     if turn.goes_on and not halted():
                         turn.find_nothing()
                     break
+                if not new:
+                    # What goes there again may take long, and more has come meanwhile.
+                    with ledger.read() as connection:
+                        end = log.end(connection)
         finally:
             turn.save()
     return turn.taken

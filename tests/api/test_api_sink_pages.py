@@ -199,3 +199,27 @@ def test_nothing_is_read_on_where_the_log_ended(
     with build(tmp_path, api, clock, sinks={"table": sink}) as connector:
         connector.deliver()
     assert (len(sink.told), reads_on) == (1000, calls)
+
+
+def test_what_is_new_does_not_wait_until_all_went_there_again(
+    tmp_path: Path, api: Api, clock: Clock, log: list[Event], small_pages: None
+) -> None:
+    class Watching(Store):
+        """While it is told the old events again, new ones come, more than once."""
+
+        def deliver(self, events: Sequence[Event]) -> None:
+            super().deliver(events)
+            if len(self.batches) in news:
+                send_to(other, *PEOPLE[:2], name=news.pop(len(self.batches)))
+
+    sink = Watching(start="beginning", batch_events=8)
+    news: dict[int, str] = {}
+    with build(tmp_path, api, clock) as other, build(tmp_path, api, clock, sinks={"table": sink}) as connector:
+        connector.deliver()
+        pages = len(sink.batches)
+        connector.replay("table")
+        news |= {pages + 1: "autumn", pages + 3: "winter"}
+        connector.deliver()
+        assert Counter(event.id for event in sink.told) == Counter([event.id for event in log * 2 + told(other)[EVENTS:]])
+        again = [batch[0].campaign_name for batch in sink.batches[pages:]]
+        assert again == ["spring", "autumn", "spring", "winter", *["spring", "summer", "summer", "summer"]]
