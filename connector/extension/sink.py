@@ -33,15 +33,21 @@ class SinkSettings(BaseModel):
     ] = "now"
     only_statuses: Annotated[
         tuple[Status, ...] | None,
-        Field(title="Only statuses", description="Events with these statuses alone; absent: with any."),
+        Field(min_length=1, title="Only statuses", description="Events with these statuses alone; absent: with any."),
     ] = None
     only_integrations: Annotated[
         tuple[str, ...] | None,
-        Field(title="Only integrations", description="Events of these integrations alone; absent: of all."),
+        Field(
+            min_length=1, title="Only integrations", description="Events of these integrations alone; absent: of all."
+        ),
     ] = None
     only_campaigns: Annotated[
         tuple[str, ...] | None,
-        Field(title="Only campaigns", description="Events of campaigns with these names alone; absent: of all."),
+        Field(
+            min_length=1,
+            title="Only campaigns",
+            description="Events of campaigns with these names alone; absent: of all.",
+        ),
     ] = None
     recipient: Annotated[
         Literal["clear", "hashed", "left_out"],

@@ -195,6 +195,7 @@ class BloomreachSettings(SinkSettings):
     only_statuses: Annotated[
         tuple[Status, ...] | None,
         Field(
+            min_length=1,
             title="Only statuses",
             description="Events with these statuses alone: those that the platform's own campaigns have, unless "
             "you say so.",

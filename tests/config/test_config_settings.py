@@ -71,6 +71,14 @@ def test_a_sink_names_integrations_that_there_are() -> None:
     assert none.endswith('Found "nope", but there is no such integration; known: none.')
 
 
+@pytest.mark.parametrize("setting", ["only_statuses", "only_integrations", "only_campaigns"])
+def test_a_sink_that_would_get_nothing_is_refused(setting: str) -> None:
+    project = {"base_url": "https://api.example.com", "project_token": "p", "api_token": "env:TOKEN"}
+    for sink in ({"sink": "jsonl", "path": "events.jsonl"}, {"sink": "bloomreach", **project}):
+        (fault,) = said({"sinks": {"crm": {**sink, setting: []}}}, Plugins())
+        assert fault.startswith(f"sinks.crm.{setting}: This is empty")
+
+
 def test_what_is_wrong_with_a_sink_is_told_in_the_names_of_its_settings() -> None:
     file = {"sink": "jsonl", "path": "events.jsonl"}
     project = {"sink": "bloomreach", "base_url": "https://crm.example.com", "project_token": "p", "api_token": "env:T"}
