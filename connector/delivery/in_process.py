@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from connector.extension.sink import NAME, Sink
+from connector.extension.sink import NAME, Sink, misfits
 from connector.model.errors import ConfigurationError, Fault, PluginError
 from connector.model.event import Event
 
@@ -44,9 +44,12 @@ def sinks_of(
             wrong.append(Fault(place, "A sink's name is made of letters, digits, - and _, at most 100 of them."))
         if not isinstance(sink, Sink):
             wrong.append(Fault(place, "This is no sink: write a subclass of connector.Sink, and give an instance."))
-        elif sink.start not in ("now", "beginning") or sink.batch_events < 1 or sink.parallel < 1:
-            sentence = 'Its start is "now" or "beginning", and its batch_events and its parallel are at least 1.'
-            wrong.append(Fault(place, sentence))
+        else:
+            unfit = misfits(sink)
+            if sink.start not in ("now", "beginning"):
+                unfit.append('its start is "now" or "beginning"')
+            if unfit:
+                wrong.append(Fault(place, f"This sink can't be used: {'; '.join(unfit)}."))
     if on_event is not None:
         if ON_EVENT in sinks:
             wrong.append(Fault(f"sinks.{ON_EVENT}", f"This is the name of the function given as {ON_EVENT}."))

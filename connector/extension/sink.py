@@ -1,5 +1,6 @@
 """`Sink`: the one class that a platform's side writes."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,19 @@ def problems(cls: Any) -> Sequence[str]:
         return ["its name and title are not text"]
     if not (isinstance(cls.Settings, type) and issubclass(cls.Settings, SinkSettings)):
         return ["its Settings are no subclass of SinkSettings"]
-    if cls.batch_events < 1 or cls.parallel < 1:
-        return ["its batch_events and parallel must be at least 1"]
+    if wrong := misfits(cls):
+        return wrong
     abstract = sorted(getattr(cls, "__abstractmethods__", ()))
     return [f"it doesn't write {', '.join(abstract)}"] if abstract else []
+
+
+def misfits(sink: Sink | type[Sink]) -> list[str]:
+    """What is wrong with how a sink, or a class of them, wants to be called."""
+    wrong = [f"its {name} must be at least 1" for name in ("batch_events", "parallel") if getattr(sink, name) < 1]
+    if sink.calls_per_second is not None and sink.calls_per_second <= 0:
+        wrong.append("its calls_per_second must be more than 0, or None")
+    if sink.waits_seconds is not None and not (sink.waits_seconds and min(sink.waits_seconds) > 0):
+        wrong.append("its waits_seconds must be numbers of more than 0, or None")
+    if inspect.iscoroutinefunction(sink.deliver):
+        wrong.append("its deliver is called from a thread: write it with def")
+    return wrong

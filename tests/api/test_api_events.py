@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from api_kit import Platform, Store, build, forked
@@ -458,8 +458,12 @@ def test_parent_and_forked_children_hand_over_in_turn(
     assert len(lines) == 9
 
 
-class Uncalled(Store):
-    parallel: ClassVar[int] = 0
+def unfit(**attributes: Any) -> Store:
+    return type("Unfit", (Store,), attributes)()
+
+
+async def later(self: Store, events: Sequence[Event]) -> None:
+    self.batches.append(list(events))
 
 
 @pytest.mark.parametrize(
@@ -472,7 +476,11 @@ class Uncalled(Store):
         ({"sinks": {"crm": Store}}, "sinks.crm"),
         ({"sinks": {"crm": Store(start="yesterday")}}, "sinks.crm"),
         ({"sinks": {"crm": Store(batch_events=0)}}, "sinks.crm"),
-        ({"sinks": {"crm": Uncalled()}}, "sinks.crm"),
+        ({"sinks": {"crm": unfit(parallel=0)}}, "sinks.crm"),
+        ({"sinks": {"crm": unfit(calls_per_second=0)}}, "sinks.crm"),
+        ({"sinks": {"crm": unfit(waits_seconds=())}}, "sinks.crm"),
+        ({"sinks": {"crm": unfit(waits_seconds=(5, 0))}}, "sinks.crm"),
+        ({"sinks": {"crm": unfit(deliver=later)}}, "sinks.crm"),
         ({"sinks": {"on_event": Store()}, "on_event": print}, "sinks.on_event"),
         ({"on_event": "print"}, "on_event"),
     ],
