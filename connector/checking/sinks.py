@@ -24,7 +24,7 @@ def try_sink(name: str, sink: Sink, settings: SinkSettings | None) -> list[Findi
         return found_by_sink(name, sink.check())
     except ConnectorError as error:
         return [Finding("platform", Result.wrong, str(error), sink=name)]
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sentence = f"The sink failed while it checked this ({type(error).__name__})."
         return [Finding("platform", Result.not_proved, f"{sentence} Please tell its author.", sink=name)]
 

@@ -26,6 +26,8 @@ logger = logging.getLogger("connector.delivery")
 
 PAGE = 4000
 PAGE_BESIDE_OTHERS = 250
+PAGE_AGAIN = 1000
+"""Of what goes there again: what is new waits for so many."""
 REST_BESIDE_SENDING = 9.0
 """While batches are sent, a reader rests so many times as long as it has computed: it shares the interpreter."""
 REST_BESIDE_RECEIVING = 1.0
@@ -241,15 +243,15 @@ class _Turn:
 
     def hand_again(self) -> bool:
         """Hand over a page of what goes there again; False: there is nothing."""
+        before = self._computed_seconds()
         with self._ledger.read() as connection:
             replay = replays.first(connection, self._name)
             if replay is None:
                 return False
-            found = [
-                event
-                for event in log.read(connection, after=replay.position, limit=PAGE, dispatch=replay.dispatch)
-                if event.position <= replay.until
-            ]
+            rest = self._rest(connection)
+            limit = PAGE_BESIDE_OTHERS if rest else PAGE_AGAIN
+            read = log.read(connection, after=replay.position, limit=limit, dispatch=replay.dispatch)
+            found = [event for event in read if event.position <= replay.until]
         if not found:
             with self._ledger.write() as connection:
                 replays.end(connection, replay.number)
@@ -262,6 +264,7 @@ class _Turn:
                 replays.advance(connection, replay.number, page.position, page.ahead)
 
         self._hand(page, note)
+        self._hands.rest(rest * (self._computed_seconds() - before))
         return True
 
     def _hand(self, page: _Page, note: Callable[[Handed], None], meanwhile: Callable[[], None] | None = None) -> None:
@@ -298,18 +301,18 @@ class _Turn:
             self._note_success(connection)
 
     def _keep(self, connection: Connection, dead: Sequence[DeadLetter]) -> None:
-        kept = [letter for letter in dead if not letter.left_out]
-        left_out = len(dead) - len(kept)
+        kept = list({letter.event.position: letter for letter in dead if not letter.left_out}.values())
+        left_out = sum(letter.left_out for letter in dead)
         if left_out:
             logger.info(
-                "The sink %s left %d events out, which name nobody that its platform knows.", self._name, left_out
+                "The sink %s left out %s, naming nobody that its platform knows.", self._name, _events(left_out)
             )
             cursors.leave_out(connection, self._name, left_out)
         if kept:
             logger.warning(
-                "The sink %s refused %d events for good; `connector sinks %s` shows why.",
+                "The sink %s refused %s for good; `connector sinks %s` shows why.",
                 self._name,
-                len(kept),
+                _events(len(kept)),
                 self._name,
             )
             dead_letters.keep(connection, self._name, kept, now=self._clock())
@@ -325,10 +328,10 @@ class _Turn:
         due_at = None
         if isinstance(error, SinkStopped):
             logger.error(
-                "The sink %s is stopped, and its events wait: %s When that is mended, `connector sinks --resume %s`.",
+                "The sink %s is stopped, and its events wait; `connector sinks --resume %s` when this is mended: %s",
+                self._name,
                 self._name,
                 told,
-                self._name,
             )
         else:
             pause = cursors.pause_after(failures, self._hands.waits_seconds, self._jitter)
@@ -344,3 +347,7 @@ class _Turn:
         cursor = Cursor(self._at.position, failures, due_at, self._at.ahead, isinstance(error, SinkStopped))
         with self._ledger.write() as connection:
             cursors.fail(connection, self._name, cursor, trouble)
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from connector.ledger.database import Ledger
 from connector.ledger.tables import BatchState, batches
 from connector.model.errors import NotSent
-from connector.model.outcome import Accepted, Outcome, Refused
+from connector.model.outcome import Accepted, Outcome, Refused, Scope
 
 UNTRIED_AT_ONCE = 4
 """What all of a dispatch is refused for, such as its sender, is heard from so few requests."""
@@ -17,8 +17,9 @@ UNTRIED_AT_ONCE = 4
 class Caution:
     """The requests that are under way, by dispatch; safe to share between threads.
 
-    A dispatch is untried until something of it was accepted, and again when something was refused: what left before
-    the refusal shows nothing of what the provider takes since, however late its answer.
+    A dispatch is untried until something of it was accepted, and again when something was refused for more than
+    the recipients it points at: what left before that shows nothing of what the provider takes since, however late
+    its answer.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -35,7 +36,7 @@ class Caution:
             return [number for number in self._untried if self._under_way[number] >= UNTRIED_AT_ONCE]
 
     def leaves(self, dispatch: int) -> int:
-        """A request of a dispatch is about to leave; how many were refused before."""
+        """A request of a dispatch is about to leave; how many were refused like that before."""
         with self._guard:
             self._under_way[dispatch] += 1
             if dispatch not in self._known:
@@ -48,7 +49,7 @@ class Caution:
         """A request came to an end that left after so many refusals; None: without an outcome."""
         with self._guard:
             self._under_way[dispatch] -= 1
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, Refused) and outcome.scope is not Scope.recipient:
                 self._refusals[dispatch] += 1
                 self._untried.add(dispatch)
             elif isinstance(outcome, Accepted) and refused_before == self._refusals[dispatch]:

@@ -67,6 +67,7 @@ class Table(Store):
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivering, "PAGE", 8)
+    monkeypatch.setattr(delivering, "PAGE_AGAIN", 8)
     monkeypatch.setattr(delivering, "PAGE_BESIDE_OTHERS", 3)
 
 

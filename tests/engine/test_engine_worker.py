@@ -1,5 +1,6 @@
 """Who drains a ledger: one process at a time; the others follow, and take over when it ends."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from connector.engine.caution import UNTRIED_AT_ONCE
 from connector.engine.worker import THREADS
 from connector.model.batch import Batch
 from connector.model.errors import WorkerBusy
-from connector.model.outcome import Accepted, Found, FoundState, InDoubt
+from connector.model.outcome import Accepted, Found, FoundState, InDoubt, Outcome, Refused, Scope
 
 __all__ = ["api", "clock"]
 
@@ -234,6 +235,28 @@ def test_an_acceptance_that_comes_after_a_refusal_shows_nothing_of_what_leaves_t
         others_are_refused.set()
         wait_until(lambda: dispatch.report().enqueued == 1)
         assert requests_until_it_stopped(plan, dispatch, dispatch.resume) == UNTRIED_AT_ONCE
+
+
+def test_a_refused_recipient_says_nothing_of_the_others(tmp_path: Path, api: Api, clock: Clock) -> None:
+    """As many requests are under way as before."""
+    connector = connect(tmp_path, api, clock)
+    together = threading.Barrier(THREADS)
+    numbers = itertools.count()
+
+    def send(batch: Batch) -> Outcome:
+        number = next(numbers)
+        if number == UNTRIED_AT_ONCE:
+            return Refused(Scope.recipient, 400, recipients=(0,))
+        if number > UNTRIED_AT_ONCE:
+            together.wait(60)
+        return Accepted(id_of(batch))
+
+    api.send = send
+    with connector:
+        dispatch = connector.send(CAMPAIGN, batches_of_one(UNTRIED_AT_ONCE + 1 + THREADS), drain=False)
+        connector.work()
+        report = dispatch.report()
+    assert (report.enqueued, report.enqueue_failed) == (UNTRIED_AT_ONCE + THREADS, 1)
 
 
 def test_many_changes_of_counts_are_folded(host: Host) -> None:
