@@ -798,12 +798,13 @@ class Connector:
         since: datetime | None = None,
         until: datetime | None = None,
         dispatch: str | None = None,
-    ) -> None:
+    ) -> int:
         """Have a sink get, under the same ids, a part of the log: from a time on, up to one, or of a dispatch.
 
         All that was recorded between the times and that it is configured to get: what it has had comes again, and what
-        happened before it was added comes, too. Whoever works on this ledger hands it over. Raises `NotFound` where
-        there is no such sink, or none that is configured, and `InputError` for times without an offset.
+        happened before it was added comes, too. Whoever works on this ledger hands it over. Returns how many events
+        were recorded there. Raises `NotFound` where there is no such sink, or none that is configured, and
+        `InputError` for times without an offset.
         """
         _require_offset(since=since, until=until)
         position = self._configured_sink(sink).position
@@ -811,7 +812,10 @@ class Connector:
         with self.ledger.write() as connection:
             after = cursors.BEGINNING if since is None else log.before(connection, since)
             end = position if until is None else min(position, log.before(connection, until))
-            replays.ask(connection, sink, dispatch=number, after=after, until=end, now=self._clock())
+            recorded = log.count(connection, after=after, until=end, dispatch=number) if after < end else 0
+            if recorded:
+                replays.ask(connection, sink, dispatch=number, after=after, until=end, now=self._clock())
+        return recorded
 
     def _known_sink(self, name: str) -> SinkState:
         states = {state.name: state for state in self.sinks()}

@@ -157,19 +157,21 @@ def replay(
     if bool(numbers) + refused + by_place != 1:
         raise click.UsageError("Say what: NUMBERs, or --refused, or a time (--since, --until) or a --dispatch.")
     with Connector.from_config(config) as connector:
+        asked = recorded = None
         if by_place:
-            connector.replay(sink, since=since, until=until, dispatch=dispatch_id)
-            asked = None
+            recorded = connector.replay(sink, since=since, until=until, dispatch=dispatch_id)
         else:
             asked = connector.replay_refused(sink, None if refused else list(numbers))
     if as_json:
-        document({"sink": sink, "refused": asked})
-    elif asked is None:
-        click.echo(
+        document({"sink": sink, "refused": asked, "recorded": recorded})
+    elif recorded is not None:
+        there = f"{count(recorded)} event{' was' if recorded == 1 else 's were'} recorded there."
+        goes = (
             f"All of it that {sink} is configured to get goes there: what it has had comes again, and what happened "
             "before it was added comes, too."
         )
-    else:
+        click.echo(f"{there} {goes}" if recorded else "Nothing was recorded there that isn't still to come.")
+    elif asked is not None:
         click.echo(f"{count(asked)} refused event{'' if asked == 1 else 's'} will be sent to {sink} once more.")
     if asked == 0:
         say(f"`connector sinks {sink}` lists what it refused.")

@@ -165,7 +165,17 @@ def test_what_is_refused_is_listed_replayed_and_given_up(desk: Desk, crm: Crm) -
     assert numbers == "people.csv"
     assert desk.send()["enqueued"] == 2
     crm.configure()
-    assert desk.json("replay", "crm", "--since", "2026-01-01") == {"sink": "crm", "refused": None}
+    told = desk.json("replay", "crm", "--since", "2026-01-01")
+    assert told == {"sink": "crm", "refused": None, "recorded": len(desk.json("events"))}
+    for times in (
+        ["--until", "2020-01-01"],
+        ["--since", "2100-01-01"],
+        ["--since", "2026-01-02", "--until", "2026-01-01"],
+    ):
+        assert desk.run("replay", "crm", *times).stdout.startswith("Nothing was recorded there")
+    assert (
+        f"{told['recorded']} events were recorded there." in desk.run("replay", "crm", "--until", "2100-01-01").stdout
+    )
     desk.write("more.csv", "to,customer_id,name\n+12035550100,c-3,Cy\n")
     desk.json("send", "campaign.toml", "--recipients", "more.csv")
     (refused,) = desk.json("sinks", "crm")["refused"]
