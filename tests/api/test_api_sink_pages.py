@@ -189,9 +189,11 @@ def test_nothing_is_read_on_where_the_log_ended(
 
     class Watching(Store):
         def deliver(self, events: Sequence[Event]) -> None:
-            reads_on.append(any("sink-call" in thread.name for thread in threading.enumerate()))
+            begun = set(threading.enumerate()) - before
+            reads_on.append(any("sink-call" in thread.name for thread in begun))
             super().deliver(events)
 
+    before = set(threading.enumerate())
     reads_on: list[bool] = []
     sink = Watching(start="beginning")
     monkeypatch.setattr(delivering, "PAGE", page)
