@@ -17,7 +17,8 @@ FATES = [
     Fate("POST: connected, deadline not checked", 2),
     Fate("POST: half written", 3),
     Fate("POST: written", 4),
-    Fate("POST: answered, nothing recorded", 1),
+    # Something was accepted by then: what is lost of an account of which nothing was waits for a person.
+    Fate("POST: answered, nothing recorded", 4),
     Fate("GET: answered, nothing recorded", 2),
     Fate("DELETE: written", 1),
     Fate("callback: taken", 2),
