@@ -4,7 +4,6 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -48,15 +47,8 @@ class _Prompt(httpcore.NetworkStream):
 class Network(httpcore.SyncBackend):
     """Connects as the library does; each answer ends in time as a whole."""
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        return _Prompt(super().connect_tcp(host, port, timeout, local_address, socket_options))
+    def connect_tcp(self, host: str, port: int, *how: Any, **named: Any) -> httpcore.NetworkStream:
+        return _Prompt(super().connect_tcp(host, port, *how, **named))
 
 
 class NotPublic(httpcore.ConnectError):
@@ -66,14 +58,7 @@ class NotPublic(httpcore.ConnectError):
 class PublicNetwork(Network):
     """Connects to public addresses alone: what a name leads to is looked at and connected to in one step."""
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
+    def connect_tcp(self, host: str, port: int, *how: Any, **named: Any) -> httpcore.NetworkStream:
         try:
             addresses = addresses_of(host, port)
         except OSError as error:
@@ -82,8 +67,8 @@ class PublicNetwork(Network):
             raise NotPublic
         for address in addresses[:-1]:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return super().connect_tcp(str(address), port, timeout, local_address, socket_options)
-        return super().connect_tcp(str(addresses[-1]), port, timeout, local_address, socket_options)
+                return super().connect_tcp(str(address), port, *how, **named)
+        return super().connect_tcp(str(addresses[-1]), port, *how, **named)
 
 
 def addresses_of(host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -25,6 +25,7 @@ from connector.model.event import Event
 logger = logging.getLogger("connector.delivery")
 
 PAGE = 4000
+"""Events that are read at once: at the end of each page a sink's calls wait for one another."""
 PAGE_BESIDE_OTHERS = 250
 PAGE_AGAIN = 1000
 """Of what goes there again: what is new waits for so many."""
@@ -148,7 +149,7 @@ class _Turn:
         self._failures = cursor.failures
         self._at = self._saved = Cursor(cursor.position, ahead=cursor.ahead)
         self._dead: list[DeadLetter] = []
-        self._ahead: _Read | None = None
+        self._next: _Read | None = None
         """What was read meanwhile."""
         self._began = time.monotonic()
         self._save_at = self._began + SAVE_SECONDS
@@ -160,7 +161,7 @@ class _Turn:
         if self._at.position >= end:
             return False
         before = self._computed_seconds()
-        read, self._ahead = self._ahead, None
+        read, self._next = self._next, None
         # Where it found nothing, something may have come since.
         if read is None or not read.events or read.after != self._at.position:
             read = self._read_after(self._at.position)
@@ -177,11 +178,11 @@ class _Turn:
         def read_on() -> None:
             # What goes wrong here does so again where it is told, when what is under way was written down.
             with suppress(Exception):
-                self._ahead = self._read_after(read.events[-1].position)
+                self._next = self._read_after(read.events[-1].position)
 
         # At the end this turn is over, and what was read on would be read again.
-        goes_on = read.is_full and read.events[-1].position < end
-        self._hand(page, note, read_on if goes_on else None)
+        is_more = read.is_full and read.events[-1].position < end
+        self._hand(page, note, read_on if is_more else None)
         self._hands.rest(read.rest * (self._computed_seconds() - before))
         return True
 

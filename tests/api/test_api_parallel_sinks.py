@@ -155,6 +155,19 @@ def test_a_hosts_own_sink_is_tried_as_one_of_the_configuration(tmp_path: Path, a
         assert [each.name for each in connector.try_sink("tried")] == ["events"]
 
 
+def test_who_made_a_sink_closes_it(tmp_path: Path, api: Api, clock: Clock) -> None:
+    class Open(Store):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    sink = Open()
+    with build(tmp_path, api, clock, sinks={"own": sink}) as connector:
+        send_to(connector, PEOPLE[0])
+    assert (len(sink.told), sink.closed) == (1, False)
+
+
 def test_one_that_was_forgotten_meanwhile_is_a_finding(tmp_path: Path, api: Api, clock: Clock) -> None:
     with build(tmp_path, api, clock, sinks={"tried": Store()}) as connector:
         send_to(connector, PEOPLE[0])
